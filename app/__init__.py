@@ -1,0 +1,1 @@
+"""What a person touches: the viewer and the command line."""

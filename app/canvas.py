@@ -1,0 +1,372 @@
+"""The picture area: how are two pictures drawn so that only their codecs differ?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from PySide6.QtCore import QEvent, QPoint, QPointF, QRectF, QSize, QSizeF, Qt, Signal
+from PySide6.QtGui import (
+    QColor,
+    QFont,
+    QFontMetricsF,
+    QImage,
+    QKeyEvent,
+    QMouseEvent,
+    QPainter,
+    QPaintEvent,
+    QPen,
+    QResizeEvent,
+    QWheelEvent,
+)
+from PySide6.QtWidgets import QWidget
+
+from app.raster import Raster
+from app.viewport import ZOOM_STEP, Mode, Pane, Viewport
+
+GRAB = 10  # widget pixels beside the split line that still move it
+_MARGIN, _PADDING = 12.0, 8.0
+_WAYS: dict[int, QPointF] = {
+    Qt.Key.Key_Left: QPointF(-1, 0),
+    Qt.Key.Key_Right: QPointF(1, 0),
+    Qt.Key.Key_Up: QPointF(0, -1),
+    Qt.Key.Key_Down: QPointF(0, 1),
+}
+
+
+@dataclass(frozen=True)
+class Label:
+    """What is written into a side's corner: a bold title, and a second line."""
+
+    title: str = ""
+    line: str = ""
+
+
+class Canvas(QWidget):
+    """Draws rasters by a shared viewport. Knows nothing of codecs: the window tells it what to show."""
+
+    hovered = Signal(object)  # QPoint of the picture, or None
+    split_dragged = Signal(float)
+
+    def __init__(self, viewport: Viewport, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.viewport = viewport
+        self._images: dict[str, tuple[Raster, list[QImage]]] = {}
+        self._labels: dict[str, Label] = {}
+        self.chrome = True
+        self.surround = QColor("#202124")
+        self._drag_from: QPointF | None = None
+        self._splitting = False
+        self.setMouseTracking(True)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setMinimumSize(320, 200)
+        self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
+        self.setAccessibleName("Picture")
+        self.setAccessibleDescription("The two sides drawn over each other, divided by the split line")
+        viewport.changed.connect(self.update)
+        viewport.mode_changed.connect(self._mode_changed)
+
+    # What the window tells
+
+    def show_raster(self, which: str, raster: Raster | None) -> None:
+        """Set what "left", "right", "original" or "difference" draws."""
+        known = self._images.get(which)
+        if raster is None:
+            self._images.pop(which, None)
+        elif known is None or known[0] is not raster:
+            self._images[which] = (raster, [_image(raster, k) for k in range(len(raster.levels))])
+        self.update()
+
+    def show_label(self, which: str, label: Label) -> None:
+        """Set what is written into the corner of "left" or "right"."""
+        if self._labels.get(which) != label:
+            self._labels[which] = label
+            self.update()
+
+    def set_chrome(self, shown: bool) -> None:
+        """Show or hide labels and the split line's handle."""
+        self.chrome = shown
+        self.update()
+
+    def raster(self, which: str) -> Raster | None:
+        """What is drawn for a name."""
+        found = self._images.get(which)
+        return found[0] if found else None
+
+    def panes(self) -> list[Pane]:
+        """What is drawn where; a side without a picture leaves its room to the other."""
+        size = QSizeF(self.size())
+        panes = self.viewport.panes(size)
+        there = [pane for pane in panes if pane.which in self._images]
+        if len(panes) > 1 and len(there) == 1:
+            return [Pane(QRectF(QPointF(), size), there[0].which)]
+        return panes
+
+    def sizeHint(self) -> QSize:  # noqa: N802
+        """A landscape photo's shape."""
+        return QSize(900, 640)
+
+    # Drawing
+
+    def render_view(self, labels: bool = False) -> QImage:
+        """The view as an image in device pixels, without the labels unless asked for."""
+        ratio = self.devicePixelRatioF()
+        image = QImage(self.size() * ratio, QImage.Format.Format_RGB32)
+        image.setDevicePixelRatio(ratio)
+        painter = QPainter(image)
+        self._paint(painter, QRectF(self.rect()), chrome=labels)
+        painter.end()
+        return image
+
+    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802
+        """Draw what the viewport shows."""
+        painter = QPainter(self)
+        self._paint(painter, QRectF(event.rect()), self.chrome)
+        painter.end()
+
+    def _paint(self, painter: QPainter, dirty: QRectF, chrome: bool) -> None:
+        painter.fillRect(dirty, self.surround)
+        size = QSizeF(self.size())
+        panes = self.panes()
+        for pane in panes:
+            which = self._drawn(pane)
+            clip = pane.rect.intersected(dirty)
+            if which not in self._images or clip.isEmpty():
+                continue
+            if which == "difference":
+                self._draw_difference(painter, pane.rect, self.viewport.frame(pane, size))
+            else:
+                self._draw(painter, which, clip, self.viewport.frame(pane, size))
+        if not self._images:
+            return
+        if len(panes) > 1 and (self.viewport.mode is Mode.SIDE or not self.viewport.original_held):
+            self._draw_line(painter, panes[1].rect.left(), chrome and self.viewport.mode is Mode.SPLIT)
+        if chrome:
+            self._draw_labels(painter, panes)
+
+    def _drawn(self, pane: Pane) -> str:
+        held = self.viewport.original_held and "original" in self._images
+        return "original" if held else pane.which
+
+    def _draw(self, painter: QPainter, which: str, clip: QRectF, frame: QRectF) -> None:
+        raster, images = self._images[which]
+        if clip.isEmpty():
+            return
+        view = self.viewport
+        level = raster.level_for(view.scale)
+        top_left = view.to_widget(QPointF(), frame)
+        bottom_right = view.to_widget(QPointF(raster.width, raster.height), frame)
+        target = QRectF(top_left, bottom_right)
+        # Cut to the frame, not to the side's part of it: the same cut makes Qt round alike on both sides.
+        seen = target.intersected(frame)
+        if seen.isEmpty():
+            return
+        per_pixel = view.scale / view.ratio * 2**level
+        source = QRectF(
+            (seen.topLeft() - target.topLeft()) / per_pixel,
+            (seen.bottomRight() - target.topLeft()) / per_pixel,
+        )
+        whole = source.toAlignedRect().adjusted(-1, -1, 1, 1).intersected(images[level].rect())
+        placed = QRectF(
+            target.left() + whole.left() * per_pixel,
+            target.top() + whole.top() * per_pixel,
+            whole.width() * per_pixel,
+            whole.height() * per_pixel,
+        )
+        painter.save()
+        painter.setClipRect(seen.intersected(clip))
+        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, view.scale < 1.0)
+        painter.drawImage(placed, images[level], QRectF(whole))
+        painter.restore()
+
+    def _draw_difference(self, painter: QPainter, clip: QRectF, frame: QRectF) -> None:
+        """Draw the difference times the gain: each addition to itself doubles it."""
+        raster = self._images["difference"][0]
+        corners = (QPointF(), QPointF(raster.width, raster.height))
+        clip = clip.intersected(QRectF(*(self.viewport.to_widget(corner, frame) for corner in corners)))
+        clip = QRectF(clip.toAlignedRect())
+        if clip.isEmpty():
+            return
+        ratio = self.devicePixelRatioF()
+        image = QImage((clip.size() * ratio).toSize(), QImage.Format.Format_RGB32)
+        image.setDevicePixelRatio(ratio)
+        image.fill(Qt.GlobalColor.black)
+        inner = QPainter(image)
+        inner.save()
+        inner.translate(-clip.topLeft())
+        self._draw(inner, "difference", clip, frame)
+        inner.restore()
+        inner.setCompositionMode(QPainter.CompositionMode.CompositionMode_Plus)
+        gain = self.viewport.gain
+        while gain > 1:
+            inner.drawImage(QPointF(), image.copy())
+            gain //= 2
+        inner.end()
+        painter.drawImage(clip.topLeft(), image)
+
+    def _draw_line(self, painter: QPainter, x: float, handle: bool) -> None:
+        height = float(self.height())
+        painter.fillRect(QRectF(x - 1, 0, 3, height), QColor(0, 0, 0, 110))
+        painter.fillRect(QRectF(x, 0, 1, height), QColor(255, 255, 255))
+        if not handle:
+            return
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        # Low on the line: the middle of the picture is what people compare.
+        middle = QPointF(x, height - 40)
+        painter.setPen(QPen(QColor(0, 0, 0, 90), 1))
+        painter.setBrush(QColor(255, 255, 255, 235))
+        painter.drawEllipse(middle, 15, 15)
+        painter.setPen(QPen(QColor(60, 60, 60), 2, Qt.PenStyle.SolidLine, Qt.PenCapStyle.RoundCap))
+        for way in (-1, 1):
+            tip = middle + QPointF(8 * way, 0)
+            painter.drawLine(tip, tip + QPointF(-4 * way, -4))
+            painter.drawLine(tip, tip + QPointF(-4 * way, 4))
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+
+    def _draw_labels(self, painter: QPainter, panes: list[Pane]) -> None:
+        width = float(self.width())
+        if self.viewport.original_held:
+            self._draw_label(painter, Label("Original"), QRectF(0, 0, width, 0), right=False)
+            return
+        if self.viewport.mode is Mode.DIFFERENCE:
+            names = [self._labels.get(which, Label()).title for which in ("left", "right")]
+            label = Label(
+                f"Difference \N{MULTIPLICATION SIGN}{self.viewport.gain}", " \N{MINUS SIGN} ".join(names)
+            )
+            self._draw_label(painter, label, QRectF(0, 0, width, 0), right=False)
+            return
+        for pane in panes:
+            label = self._labels.get(pane.which, Label())
+            self._draw_label(painter, label, pane.rect, right=pane.which == "right")
+
+    def _draw_label(self, painter: QPainter, label: Label, room: QRectF, right: bool) -> None:
+        """Draw into a corner; text that does not fit is left out rather than drawn over the other side."""
+        if not label.title:
+            return
+        bold = QFont(self.font())
+        bold.setBold(True)
+        title, line = QFontMetricsF(bold), QFontMetricsF(self.font())
+        wide = max(title.horizontalAdvance(label.title), line.horizontalAdvance(label.line)) + 2 * _PADDING
+        high = title.height() + (line.height() if label.line else 0) + 2 * _PADDING - 4
+        if wide + _MARGIN > room.width():
+            return
+        left = room.right() - _MARGIN - wide if right else room.left() + _MARGIN
+        box = QRectF(left, _MARGIN, wide, high)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(QColor(18, 18, 20, 205))
+        painter.drawRoundedRect(box, 6, 6)
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+        painter.setPen(QColor(255, 255, 255))
+        painter.setFont(bold)
+        at = QPointF(box.left() + _PADDING, box.top() + _PADDING - 2 + title.ascent())
+        painter.drawText(at, label.title)
+        painter.setFont(self.font())
+        painter.setPen(QColor(214, 216, 220))
+        painter.drawText(at + QPointF(0, line.height()), label.line)
+
+    # Hands
+
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
+        """Tell the viewport."""
+        super().resizeEvent(event)
+        self.viewport.set_canvas(QSizeF(self.size()), self.devicePixelRatioF())
+
+    def changeEvent(self, event: QEvent) -> None:  # noqa: N802
+        """A new font changes the labels."""
+        super().changeEvent(event)
+        self.update()
+
+    def event(self, event: QEvent) -> bool:
+        """A window moved to a screen of another density keeps its scale in device pixels."""
+        if event.type() is QEvent.Type.DevicePixelRatioChange:
+            self.viewport.set_canvas(QSizeF(self.size()), self.devicePixelRatioF())
+        return super().event(event)
+
+    def wheelEvent(self, event: QWheelEvent) -> None:  # noqa: N802
+        """Zoom about the cursor."""
+        steps = event.angleDelta().y() / 120
+        if steps and self._images:
+            self.viewport.zoom_at(
+                ZOOM_STEP ** (2 * steps), event.position(), self._frame_at(event.position())
+            )
+        event.accept()
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:  # noqa: N802
+        """Take the split line, or the picture."""
+        if event.button() not in {Qt.MouseButton.LeftButton, Qt.MouseButton.MiddleButton} or not self._images:
+            return
+        self._drag_from = event.position()
+        self._splitting = event.button() is Qt.MouseButton.LeftButton and self._near_line(event.position())
+        if not self._splitting:
+            self.setCursor(Qt.CursorShape.ClosedHandCursor)
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:  # noqa: N802
+        """Move the split line or the picture, or tell what is under the cursor."""
+        at = event.position()
+        if self._drag_from is None:
+            near = bool(self._images) and self._near_line(at)
+            self.setCursor(Qt.CursorShape.SplitHCursor if near else Qt.CursorShape.ArrowCursor)
+        elif self._splitting:
+            self.viewport.set_split(at.x() / max(self.width(), 1))
+        else:
+            self.viewport.pan(at - self._drag_from)
+            self._drag_from = at
+        point = self.viewport.to_picture(at, self._frame_at(at))
+        self.hovered.emit(QPoint(int(point.x() // 1), int(point.y() // 1)))
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:  # noqa: N802
+        """Let go."""
+        self._drag_from = None
+        self._splitting = False
+        self.setCursor(
+            Qt.CursorShape.SplitHCursor if self._near_line(event.position()) else Qt.CursorShape.ArrowCursor
+        )
+
+    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:  # noqa: N802
+        """On the line: back to the middle. On the picture: between fit and 100%."""
+        if not self._images:
+            return
+        if self._near_line(event.position()):
+            self.viewport.set_split(0.5)
+        elif self.viewport.fitted:
+            factor = 1.0 / self.viewport.scale
+            self.viewport.zoom_at(factor, event.position(), self._frame_at(event.position()))
+        else:
+            self.viewport.fit()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802
+        """Arrows move the picture, with Shift the split line."""
+        way = _WAYS.get(event.key())
+        if way is None or not self._images:
+            super().keyPressEvent(event)
+        elif event.modifiers() & Qt.KeyboardModifier.ShiftModifier:
+            self.viewport.set_split(self.viewport.split + way.x() * 0.02)
+        else:
+            self.viewport.pan(-way * 0.1 * min(self.width(), self.height()))
+
+    def leaveEvent(self, event: QEvent) -> None:  # noqa: N802
+        """Nothing is under the cursor any more."""
+        self.hovered.emit(None)
+        super().leaveEvent(event)
+
+    def _near_line(self, at: QPointF) -> bool:
+        if self.viewport.mode is not Mode.SPLIT or len(self.panes()) < 2:
+            return False
+        x = round(self.width() * self.viewport.split)
+        return abs(at.x() - x) <= GRAB or (QPointF(x, self.height() - 40) - at).manhattanLength() <= 22
+
+    def _frame_at(self, at: QPointF) -> QRectF:
+        panes = self.panes()
+        pane = next((pane for pane in panes if pane.rect.contains(at)), panes[0])
+        return self.viewport.frame(pane, QSizeF(self.size()))
+
+    def _mode_changed(self) -> None:
+        self.viewport.set_canvas(QSizeF(self.size()), self.devicePixelRatioF())
+        self.update()
+
+
+def _image(raster: Raster, level: int) -> QImage:
+    """A view of the level's memory, which the raster beside it keeps alive."""
+    pixels = raster.levels[level]
+    height, width = pixels.shape[:2]
+    return QImage(pixels.data, width, height, pixels.strides[0], QImage.Format.Format_RGB32)

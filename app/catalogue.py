@@ -1,0 +1,74 @@
+"""Which codecs can be used here, and which is the best choice where one cannot? No widgets."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from PySide6.QtCore import QObject, Signal
+
+from app.desk import Desk
+from app.engine import Priority
+from app.tasks import Examine, WarmUp
+from app.worker import Failure
+from models.codec import CATALOGUE
+
+LEARNED_PREFERENCE = ("hflic", "hflic-mse", "po-elic", "enh-po-elic", "elic-5", "elic", "hific")
+CLASSICAL_PREFERENCE = ("jxl", "avif", "webp", "jpeg", "heic")
+
+
+class Catalogue(QObject):
+    """Asks a codec process at start; until it has answered, nothing is known."""
+
+    changed = Signal()
+
+    def __init__(self, desk: Desk, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._desk = desk
+        self._reasons: dict[str, str] = {}
+        self._broken: dict[str, str] = {}  # what is not usable whatever the weights
+
+    @property
+    def reasons(self) -> Mapping[str, str]:
+        """Codec id to why it cannot be used, "" where it can; unknown ones are absent."""
+        return self._reasons
+
+    def examine(self) -> None:
+        """Ask what can be used, and let the learned codecs' process load what it needs meanwhile."""
+        self._desk.ask(WarmUp(), Priority.PREPARE, lambda _: None, self._no_networks)
+        self._desk.ask(Examine(), Priority.PREPARE, self._learn, self._nothing_known)
+
+    def known(self, codec: str) -> bool:
+        """Whether the answer for a codec has come. Ids with a size count as their family."""
+        return codec.partition(":")[0] in self._reasons
+
+    def reason(self, codec: str) -> str:
+        """Why a codec cannot be used, "" where it can or nothing is known yet."""
+        return self._reasons.get(codec.partition(":")[0], "")
+
+    def best(self, taken: Collection[str]) -> str:
+        """The most interesting usable codec that is not taken: a learned one, else a classical one."""
+        for id in (*LEARNED_PREFERENCE, *CLASSICAL_PREFERENCE):
+            if self._reasons.get(id) == "" and id not in taken:
+                return id
+        return "jpeg"
+
+    @property
+    def no_learned(self) -> str:
+        """Why not one learned codec can be used; "" where one can or nothing is known yet."""
+        reasons = [self._reasons.get(line.id, "") for line in CATALOGUE if line.learned]
+        return reasons[0] if all(reasons) else ""
+
+    def _nothing_known(self, failure: Failure | None) -> None:
+        self._learn({line.id: _why(failure) for line in CATALOGUE})
+
+    def _no_networks(self, failure: Failure | None) -> None:
+        self._broken = {line.id: _why(failure) for line in CATALOGUE if line.learned}
+        self._learn({})
+
+    def _learn(self, reasons: Mapping[str, str]) -> None:
+        self._reasons.update({**reasons, **self._broken})
+        self.changed.emit()
+
+
+def _why(failure: Failure | None) -> str:
+    return failure.text if failure is not None else "The codec process was stopped: start the viewer again."

@@ -1,0 +1,164 @@
+"""How do pictures become files and files pictures on the command line? encode and decode."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from app.cli_console import UsageError, hint, print_json, progress, say
+from models import codec as codecs
+from models.bitstream import container
+from models.codec import QUIET, Codec, Encoding, Rate, Watch
+from models.errors import BitstreamError, WeightsError
+from models.files import write_file
+from models.picture import Picture
+
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+Quality = Annotated[float | None, typer.Option(help="Quality from 0 to 100.")]
+Bpp = Annotated[float | None, typer.Option(help="Wanted bits per pixel of the whole file.")]
+Bytes = Annotated[int | None, typer.Option("--bytes", help="Wanted size of the file in bytes.")]
+CodecId = Annotated[
+    str, typer.Option("--codec", metavar="ID", help="Codec to use; see [b]hflic models list[/b].")
+]
+
+
+def rate_of(quality: float | None, bpp: float | None, size: int | None = None) -> Rate:
+    """The rate three options ask for. Raises UsageError unless exactly one was given."""
+    if sum(v is not None for v in (quality, bpp, size)) != 1:
+        raise UsageError("give exactly one of --quality, --bpp and --bytes")
+    return Rate(quality=quality, bpp=bpp, bytes=size)
+
+
+def read_file(path: Path) -> bytes:
+    """A compressed file's bytes. Raises UsageError when there is nothing to read."""
+    if path.is_dir():
+        raise UsageError(f"{path} is a folder: give the name of a file")
+    try:
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        raise UsageError(f"there is no file {path}") from error
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror or error}") from error
+
+
+def check_output(out: Path, source: Path) -> None:
+    """Raises UsageError where the result would take the place of what it is made from."""
+    if out.exists() and out.samefile(source):
+        raise UsageError(f"{out} is the input itself: choose another name with -o")
+
+
+def json_of(encoding: Encoding, decode_s: float | None = None) -> dict[str, Any]:
+    """The keys every command gives for a compressed picture. Seconds that were not spent are None."""
+    return {
+        "codec": encoding.codec,
+        "weights": encoding.weights,
+        "quality": encoding.quality,
+        "width": encoding.width,
+        "height": encoding.height,
+        "bytes": encoding.bytes,
+        "bpp": encoding.bpp,
+        "encode_s": encoding.encode_s,
+        "decode_s": decode_s,
+        "latents_crc": encoding.latents_crc,
+        "note": encoding.note,
+    }
+
+
+def encode(
+    image: Annotated[Path, typer.Argument(help="Picture to compress.")],
+    codec: CodecId = "hflic",
+    quality: Quality = None,
+    bpp: Bpp = None,
+    size: Bytes = None,
+    out: Annotated[
+        Path | None, typer.Option("-o", "--output", help="File to write (default: beside the picture).")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Compress a picture to a file of the wanted quality or size."""
+    rate = rate_of(quality, bpp, size)
+    coder = codecs.get(codec)
+    out = out or image.with_suffix(coder.suffix)
+    picture = Picture.open(image)
+    check_output(out, image)
+    with progress(f"{image.name} with {codec}") as watch:
+        encoding = coder.encode(picture, rate, watch)
+    write_file(out, encoding.data)
+    for notice in picture.notices:
+        hint(f"{image.name}: {notice}")
+    if as_json:
+        print_json({"image": str(image), "file": str(out), **json_of(encoding)})
+        return
+    say(
+        f"{out}: {encoding.bytes} bytes, {encoding.bpp:.4f} bpp, {encoding.codec} at quality "
+        f"{encoding.quality:.4g}, {encoding.encode_s:.2f} s"
+        + (f" ({encoding.note})" if encoding.note else "")
+    )
+
+
+def decode(
+    file: Annotated[Path, typer.Argument(help="Compressed file of any codec of this program.")],
+    out: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", help="Picture to write (default: the file's name as .png)."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Turn a compressed file back into a picture."""
+    out = out or file.with_suffix(".png")
+    data = read_file(file)
+    coder = decoder_of(file, data)
+    check_output(out, file)
+    with progress(f"{file.name} from {coder.id}") as watch:
+        begin = time.perf_counter()
+        picture = decoded(file, coder, data, watch)
+        seconds = time.perf_counter() - begin
+    picture.save(out)
+    if as_json:
+        print_json({"file": str(file), "image": str(out), **decoded_json(data, coder, picture, seconds)})
+        return
+    say(f"{out}: {picture.width}x{picture.height}, {coder.id}, {seconds:.2f} s")
+
+
+def decoder_of(file: Path, data: bytes) -> Codec:
+    """The codec that reads a file. Raises BitstreamError and WeightsError that name the file."""
+    try:
+        return codecs.decoder(data)
+    except (BitstreamError, WeightsError) as error:
+        raise type(error)(f"{file}: {error}") from error
+
+
+def parsed_file(file: Path, data: bytes) -> container.HflicFile:
+    """What a .hflic file says. Raises BitstreamError that names the file."""
+    try:
+        return container.parse(data)
+    except BitstreamError as error:
+        raise BitstreamError(f"{file}: {error}") from error
+
+
+def decoded(file: Path, coder: Codec, data: bytes, watch: Watch = QUIET) -> Picture:
+    """The picture in a file. Raises BitstreamError that names the file."""
+    try:
+        return coder.decode(data, watch)
+    except BitstreamError as error:
+        raise BitstreamError(f"{file}: {error}") from error
+
+
+def decoded_json(data: bytes, coder: Codec, picture: Picture, seconds: float) -> dict[str, Any]:
+    """The agreed keys of a decoded file; what a file does not tell is None."""
+    learned = container.parse(data) if data.startswith(container.MAGIC) else None
+    return {
+        "codec": coder.id,
+        "weights": coder.weights,
+        "quality": learned.quality if learned else None,
+        "width": picture.width,
+        "height": picture.height,
+        "bytes": len(data),
+        "bpp": 8 * len(data) / (picture.width * picture.height),
+        "encode_s": None,
+        "decode_s": seconds,
+        "latents_crc": learned.latents_crc if learned else None,
+    }

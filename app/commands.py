@@ -1,0 +1,232 @@
+"""What does each action do? One method an id; dialogs are opened here and nowhere else."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QUrl
+from PySide6.QtGui import QDesktopServices
+from PySide6.QtWidgets import QApplication, QFileDialog
+
+from app import drops, theme
+from app.export import Crop, ExportCrop
+from app.labels import suggested_name
+from app.log import log_path
+from app.panels.dialogs import about_dialog, shortcuts_dialog
+from app.raster import Raster
+from app.state import Level, Side
+from app.viewport import ZOOM_STEP, Mode
+from models.codec import entry
+
+if TYPE_CHECKING:
+    from app.window import Window
+
+GAINS = (1, 2, 4, 8, 16)
+
+
+def sample_photo() -> Path | None:
+    """The public-domain photo of Grace Hopper that comes with matplotlib, found without importing it."""
+    frozen = getattr(sys, "_MEIPASS", None)
+    if frozen:
+        root = Path(frozen) / "matplotlib"
+    else:
+        found = find_spec("matplotlib")
+        if found is None or found.origin is None:
+            return None
+        root = Path(found.origin).parent
+    path = root / "mpl-data" / "sample_data" / "grace_hopper.jpg"
+    return path if path.is_file() else None
+
+
+class Commands:
+    """The window's actions. Each can be called without a dialog where it takes a path."""
+
+    def __init__(self, window: Window) -> None:
+        self._window = window
+        modes = {"split": Mode.SPLIT, "side": Mode.SIDE, "difference": Mode.DIFFERENCE}
+        self._commands: dict[str, Callable[[], object]] = {
+            "open": self.open,
+            "paste": self.paste,
+            "sample": self.sample,
+            "save_left": lambda: self._ask_save_file(Side.LEFT),
+            "save_right": lambda: self._ask_save_file(Side.RIGHT),
+            "png_left": lambda: self._ask_save_picture(Side.LEFT),
+            "png_right": lambda: self._ask_save_picture(Side.RIGHT),
+            "export_crop": self._ask_export_crop,
+            "copy_view": self.copy_view,
+            "copy_numbers": self._copy_numbers,
+            "previous": lambda: window.session.step(-1),
+            "next": lambda: window.session.step(1),
+            "quit": window.close,
+            "left": lambda: window.viewport.show_side(right=False),
+            "right": lambda: window.viewport.show_side(right=True),
+            "fit": self._fit,
+            "actual": self._actual,
+            "zoom_in": lambda: window.viewport.zoom_to(window.viewport.scale * ZOOM_STEP**2),
+            "zoom_out": lambda: window.viewport.zoom_to(window.viewport.scale / ZOOM_STEP**2),
+            "more_gain": lambda: self._gain(1),
+            "less_gain": lambda: self._gain(-1),
+            "hold": lambda: None,
+            "swap": window.session.swap,
+            "lock": lambda: window.session.set_locked(not window.session.locked),
+            "cancel": window.session.cancel,
+            "retry": window.session.retry,
+            "chrome": lambda: window.set_chrome(not window.canvas.chrome),
+            "full_screen": self._full_screen,
+            "shortcuts": lambda: shortcuts_dialog(window).open(),
+            "about": lambda: about_dialog(window).open(),
+            "log": self._show_log,
+        }
+        for id, mode in modes.items():
+            self._commands[id] = partial(self._set_mode, mode)
+        for bpp in (0.075, 0.15, 0.3):
+            self._commands[f"preset_{bpp:g}"] = partial(self._preset, bpp)
+        for name in theme.THEMES:
+            self._commands[f"theme_{name}"] = partial(window.set_theme, name)
+
+    def command(self, id: str) -> Callable[[], object]:
+        """What an action's id does. Raises KeyError."""
+        return self._commands[id]
+
+    # Opening
+
+    def open(self) -> None:
+        """Ask for a file and open it."""
+        patterns = " ".join(f"*{suffix}" for suffix in (*drops.PICTURE_SUFFIXES, *drops.NEURAL_SUFFIXES))
+        names, _ = QFileDialog.getOpenFileNames(
+            self._window,
+            "Open",
+            self._window.folder(),
+            f"Pictures and compressed files ({patterns});;All files (*)",
+        )
+        self.open_paths([Path(name) for name in names])
+
+    def open_paths(self, paths: Sequence[Path], *_: object) -> None:
+        """Open paths; folders become the pictures in them."""
+        if paths:
+            self.take(drops.expand(tuple(paths)), None)
+
+    def take(self, dropped: drops.Dropped, side: Side | None) -> None:
+        """Open what was dropped or pasted."""
+        window = self._window
+        if dropped.refusal:
+            window.tell(dropped.refusal, Level.WARNING)
+            return
+        window.messages.clear()
+        if dropped.pixels is not None:
+            window.session.opener.open_pixels(dropped.pixels)
+        else:
+            window.session.open(dropped.paths, side)
+
+    def paste(self) -> None:
+        """Open what is on the clipboard."""
+        self.take(drops.read(QApplication.clipboard().mimeData()), None)
+
+    def sample(self) -> None:
+        """Open the sample photo."""
+        path = sample_photo()
+        if path is None:
+            self._window.tell(
+                "The sample photo is missing: install matplotlib or open a photo.", Level.WARNING
+            )
+        else:
+            self.open_paths([path])
+
+    # Saving
+
+    def _ask_save_file(self, side: Side) -> None:
+        view = self._window.session.view(side)
+        if view.coded is None:
+            return
+        suffix = entry(view.coded.encoding.codec).suffix
+        path = self._ask_path(f"Save side {side.letter}", suggested_name(self._window.session, side), suffix)
+        if path is not None:
+            self._window.session.save_file(side, path)
+
+    def _ask_save_picture(self, side: Side) -> None:
+        name = suggested_name(self._window.session, side, ".png")
+        path = self._ask_path(f"Save side {side.letter} decoded", name, ".png")
+        if path is not None:
+            self._window.session.save_picture(side, path)
+
+    def _ask_export_crop(self) -> None:
+        source = self._window.session.picture
+        stem = source.path.stem if source is not None and source.path else "picture"
+        path = self._ask_path("Export the crop in view", f"{stem}-crop.png", ".png")
+        if path is not None:
+            self.export_crop(path)
+
+    def _ask_path(self, title: str, name: str, suffix: str) -> Path | None:
+        start = str(Path(self._window.folder()) / name)
+        chosen, _ = QFileDialog.getSaveFileName(self._window, title, start, f"*{suffix}")
+        if not chosen:
+            return None
+        path = Path(chosen)
+        return path if path.suffix else path.with_suffix(suffix)
+
+    def export_crop(self, path: Path) -> None:
+        """Write what is in view, in the picture's own pixels."""
+        window, view = self._window, self._window.viewport
+        size = window.canvas.size().toSizeF()
+        panes = view.panes(size)
+        shown: list[Raster] = []
+        for pane in panes:
+            which = "original" if view.original_held else pane.which
+            raster = window.canvas.raster(which)
+            if raster is not None and raster not in shown:
+                shown.append(raster)
+        seen = view.visible(view.frame(panes[0], size))
+        crop = Crop(int(seen.left()), int(seen.top()), -int(-seen.right() // 1), -int(-seen.bottom() // 1))
+        at = None
+        if view.mode is Mode.SPLIT and len(shown) == 2:
+            at = round(view.to_picture(panes[1].rect.topLeft(), view.frame(panes[1], size)).x())
+        gain = view.gain if view.mode is Mode.DIFFERENCE else 1
+        task = ExportCrop(path, crop, tuple(raster.digest for raster in shown), at, gain)
+        if shown:
+            window.session.save(task, shown)
+
+    def copy_view(self) -> None:
+        """Put what is seen on the clipboard."""
+        QApplication.clipboard().setImage(self._window.canvas.render_view())
+        self._window.tell("The view was copied.")
+
+    def _copy_numbers(self) -> None:
+        QApplication.clipboard().setText(self._window.inspector.metrics.tsv())
+        self._window.tell("The numbers were copied.")
+
+    # Looking
+
+    def _set_mode(self, mode: Mode) -> None:
+        self._window.viewport.set_mode(mode)
+
+    def _preset(self, bpp: float) -> None:
+        self._window.inspector.preset(bpp)
+
+    def _fit(self) -> None:
+        self._window.viewport.fit()
+
+    def _actual(self) -> None:
+        self._window.viewport.zoom_to(1.0)
+
+    def _gain(self, by: int) -> None:
+        at = GAINS.index(self._window.viewport.gain) + by
+        self._window.viewport.set_gain(GAINS[min(max(at, 0), len(GAINS) - 1)])
+
+    def _full_screen(self) -> None:
+        window = self._window
+        if window.isFullScreen():
+            window.showNormal()
+        else:
+            window.showFullScreen()
+
+    def _show_log(self) -> None:
+        path = log_path()
+        if path.exists():
+            QDesktopServices.openUrl(QUrl.fromLocalFile(str(path)))
+        else:
+            self._window.tell(f"There is no log file yet; it will be {path}.")

@@ -1,0 +1,98 @@
+"""What is being dropped or pasted? Files, picture bytes, pixels, or something to refuse politely."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PySide6.QtCore import QMimeData
+from PySide6.QtGui import QImage
+
+from models.codec import CATALOGUE
+
+PICTURE_SUFFIXES = (
+    *(".png", ".jpg", ".jpeg", ".webp", ".avif", ".heic", ".heif", ".jxl", ".tif", ".tiff", ".bmp", ".gif"),
+    *(".ppm", ".pgm", ".jp2", ".tga", ".qoi"),
+)
+CODED_SUFFIXES = (*{line.suffix for line in CATALOGUE}, ".jpeg", ".heif")
+NEURAL_SUFFIXES = tuple({line.suffix for line in CATALOGUE if line.learned})
+_WEB = "Web addresses are not fetched: save the picture first, then drop the file."
+_EMPTY = "There is no picture on the clipboard: copy one first."
+_NOTHING = "There is no picture in that: drop or paste a picture or a picture file."
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """Exactly one of paths, pixels (H, W, 4, as QImage.Format_RGB32) and refusal is set."""
+
+    paths: tuple[Path, ...] = ()
+    pixels: NDArray[np.uint8] | None = None
+    refusal: str = ""
+
+    @property
+    def name(self) -> str:
+        """What it is called while it hovers."""
+        return self.paths[0].name if self.paths else "the picture"
+
+    @property
+    def neural(self) -> bool:
+        """Whether the first path is a neural codec's file, which is never the original."""
+        return bool(self.paths) and self.paths[0].suffix.lower() in NEURAL_SUFFIXES
+
+    @property
+    def coded(self) -> bool:
+        """Whether the first path may be shown as a side."""
+        return bool(self.paths) and self.paths[0].suffix.lower() in CODED_SUFFIXES
+
+
+def read(mime: QMimeData | None) -> Dropped:
+    """What there is in a drop or on the clipboard. Local files go before pixels: they are the source."""
+    if mime is None or not mime.formats():
+        return Dropped(refusal=_EMPTY)
+    if mime.hasUrls():
+        paths = tuple(Path(url.toLocalFile()) for url in mime.urls() if url.isLocalFile())
+        if paths:
+            return expand(paths)
+        if not mime.hasImage():
+            return Dropped(refusal=_WEB)
+    if mime.hasImage():
+        pixels = _pixels(mime.imageData())
+        if pixels is not None:
+            return Dropped(pixels=pixels)
+    if mime.hasText() and mime.text().strip().lower().startswith(("http://", "https://")):
+        return Dropped(refusal=_WEB)
+    return Dropped(refusal=_NOTHING)
+
+
+def expand(paths: tuple[Path, ...]) -> Dropped:
+    """Folders become the pictures in them, by name."""
+    found: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            inside = [p for p in path.iterdir() if p.suffix.lower() in (*PICTURE_SUFFIXES, *NEURAL_SUFFIXES)]
+            found += sorted(inside, key=lambda p: p.name.lower())
+        else:
+            found.append(path)
+    if not found:
+        return Dropped(refusal=f"There are no pictures in the folder {paths[0].name}.")
+    return Dropped(paths=tuple(found))
+
+
+def _pixels(image: object) -> NDArray[np.uint8] | None:
+    if not isinstance(image, QImage) or image.isNull():
+        return None
+    if image.hasAlphaChannel():  # over white, as files with transparent areas are read
+        flat = QImage(image.size(), QImage.Format.Format_RGB32)
+        flat.fill(0xFFFFFFFF)
+        from PySide6.QtGui import QPainter
+
+        painter = QPainter(flat)
+        painter.drawImage(0, 0, image)
+        painter.end()
+    else:
+        flat = image.convertToFormat(QImage.Format.Format_RGB32)
+    flat.setDevicePixelRatio(1.0)
+    rows = np.frombuffer(flat.constBits(), np.uint8).reshape(flat.height(), flat.bytesPerLine())
+    return rows[:, : flat.width() * 4].reshape(flat.height(), flat.width(), 4).copy()

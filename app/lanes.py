@@ -1,0 +1,27 @@
+"""Which process does what? The names of the codec processes; nothing of Qt or torch is imported here.
+
+Networks take seconds to load: whoever stops a slow AVIF must not wait for them again. Opening and saving
+must not queue behind either. So there are four; those that are not needed are not started.
+"""
+
+from __future__ import annotations
+
+from models.codec import entry
+from models.errors import CodecError
+
+PLAIN = "plain"  # reading pictures, quick classical codecs
+SLOW = "slow"  # classical codecs that take seconds
+LEARNED = "learned"  # all that needs torch
+FILES = "files"  # writing
+LANES = (PLAIN, SLOW, LEARNED, FILES)
+
+_SLOW_CODECS = frozenset({"avif", "jxl", "heic"})
+
+
+def lane_of(codec: str) -> str:
+    """The process a codec id runs in. An unknown id goes where the error is told quickest."""
+    try:
+        line = entry(codec)
+        return LEARNED if line.learned else SLOW if line.id in _SLOW_CODECS else PLAIN
+    except CodecError:
+        return PLAIN

@@ -1,0 +1,65 @@
+"""Where do faults go? A rotating log file where one can be written, and a hook for what nobody caught."""
+
+from __future__ import annotations
+
+import logging
+import logging.handlers
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+
+import platformdirs
+
+log = logging.getLogger("app")
+
+
+def log_path() -> Path:
+    """The log file's place."""
+    return Path(platformdirs.user_log_dir("hflic", appauthor=False)) / "viewer.log"
+
+
+def start_log(path: Path | None = None) -> None:
+    """Write to the log file; a place that cannot be written is no reason to stop."""
+    path = path or log_path()
+    root = logging.getLogger()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handler = logging.handlers.RotatingFileHandler(
+            path, maxBytes=512_000, backupCount=2, encoding="utf-8", delay=True
+        )
+    except OSError:
+        return
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    root.addHandler(handler)
+    root.setLevel(logging.INFO)
+    logging.raiseExceptions = False  # a full disk must not print tracebacks for every line
+
+
+def catch_faults(show: Callable[[str, str], None]) -> Callable[[], None]:
+    """Log what nobody caught and pass it to `show(line, traceback)`; gives a function that undoes this."""
+    before = sys.excepthook
+    showing = False
+
+    def hook(kind: type[BaseException], fault: BaseException, trace: TracebackType | None) -> None:
+        nonlocal showing
+        if issubclass(kind, KeyboardInterrupt):
+            before(kind, fault, trace)
+            return
+        details = "".join(traceback.format_exception(kind, fault, trace))
+        log.error("unexpected fault\n%s", details)
+        if showing:  # a fault while showing a fault: once is enough
+            return
+        showing = True
+        try:
+            show(f"{kind.__name__}: {fault}", details)
+        finally:
+            showing = False
+
+    sys.excepthook = hook
+
+    def undo() -> None:
+        sys.excepthook = before
+
+    return undo

@@ -1,0 +1,171 @@
+"""The column beside the picture: the common size, the two sides, and the numbers."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from PySide6.QtCore import QSize, Qt
+from PySide6.QtGui import QAction
+from PySide6.QtWidgets import (
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QMenu,
+    QPushButton,
+    QScrollArea,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from app import text
+from app.panels.metrics import MetricsTable, values_of
+from app.panels.rate import RateControl
+from app.panels.side import SidePanel
+from app.session import Session
+from app.state import Side
+from models.codec import Rate
+
+PRESETS = (0.075, 0.15, 0.30)
+WIDTH = 332
+
+
+class Inspector(QScrollArea):
+    """Shows a session and changes it."""
+
+    def __init__(self, session: Session, lock: QAction, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("inspector")
+        self._session = session
+        self.setWidgetResizable(True)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setFixedWidth(WIDTH)
+        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.rate = RateControl(with_quality=False)
+        self.presets = [_preset(value) for value in PRESETS]
+        self.hint = QLabel()
+        self.hint.setObjectName("quiet")
+        self.sides = {side: SidePanel(side) for side in Side}
+        self.metrics = MetricsTable()
+        body = QWidget()
+        body.setObjectName("inspectorBody")
+        column = QVBoxLayout(body)
+        column.setContentsMargins(12, 12, 12, 12)
+        column.setSpacing(10)
+        column.addWidget(self._size_card(lock))
+        for panel in self.sides.values():
+            column.addWidget(panel)
+        column.addWidget(self._metrics_card())
+        column.addStretch()
+        self.setWidget(body)
+        self._connect()
+
+    def set_save_menus(self, menus: dict[Side, QMenu]) -> None:
+        """What the save buttons offer."""
+        for side, menu in menus.items():
+            self.sides[side].set_save_menu(menu)
+
+    def _size_card(self, lock: QAction) -> QFrame:
+        card = QFrame()
+        card.setObjectName("card")
+        self._title = QLabel()
+        self._title.setObjectName("heading")
+        button = QToolButton()
+        button.setObjectName("flat")
+        button.setDefaultAction(lock)
+        button.setIconSize(QSize(18, 18))
+        button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        button.setAccessibleName("Same size on both sides")
+        head = QHBoxLayout()
+        head.addWidget(self._title, 1)
+        head.addWidget(button)
+        row = QHBoxLayout()
+        row.setSpacing(6)
+        for preset in self.presets:
+            row.addWidget(preset)
+        row.addStretch()
+        row.addWidget(self.hint)
+        layout = QVBoxLayout(card)
+        layout.setContentsMargins(12, 8, 12, 10)
+        layout.setSpacing(7)
+        layout.addLayout(head)
+        layout.addWidget(self.rate)
+        layout.addLayout(row)
+        return card
+
+    def _metrics_card(self) -> QFrame:
+        card = QFrame()
+        card.setObjectName("card")
+        layout = QVBoxLayout(card)
+        layout.setContentsMargins(8, 6, 8, 6)
+        layout.addWidget(self.metrics)
+        return card
+
+    def _connect(self) -> None:
+        session = self._session
+        self.rate.changed.connect(lambda rate, dragging: session.set_rate(Side.LEFT, rate, dragging))
+        for button, value in zip(self.presets, PRESETS, strict=True):
+            button.clicked.connect(lambda _=False, value=value: self.preset(value))
+        for side, panel in self.sides.items():
+            panel.codec_chosen.connect(lambda codec, side=side: session.choose(side, codec))
+            panel.rate_chosen.connect(lambda rate, drag, side=side: session.set_rate(side, rate, drag))
+            panel.cancelled.connect(session.cancel)
+            panel.retried.connect(session.retry)
+        session.side_changed.connect(self._show_side)
+        session.measured.connect(self._show_metrics)
+        session.rate_changed.connect(self._show_rate)
+        session.picture_changed.connect(self._show_rate)
+        session.catalogue_changed.connect(self._fill)
+        session.picture_changed.connect(self._fill)
+        self._fill()
+        self._show_rate()
+        for side in Side:
+            self._show_side(side)
+
+    def preset(self, bpp: float) -> None:
+        """Ask for a common size on both sides; this locks them."""
+        if not self._session.locked:
+            self._session.set_locked(True)
+        self._session.set_rate(Side.LEFT, Rate(bpp=bpp))
+
+    def _fill(self) -> None:
+        for side, panel in self.sides.items():
+            panel.fill(self._session.catalogue.reasons, self._session.has_file(side))
+            self._show_side(side)
+
+    def _show_side(self, side: Side) -> None:
+        self.sides[side].show_view(self._session.view(side), self._session.locked)
+        self._show_metrics()
+
+    def _show_metrics(self) -> None:
+        session = self._session
+        self.metrics.show_values(
+            {side: values_of(session.view(side), partial(session.measure, side)) for side in Side}
+        )
+
+    def _show_rate(self) -> None:
+        session = self._session
+        locked = session.locked
+        self._title.setText("Same size on both sides" if locked else "Each side has its own rate")
+        self.rate.setVisible(locked)
+        if locked:
+            self.rate.show_rate(session.rate)
+        for button, value in zip(self.presets, PRESETS, strict=True):
+            button.setChecked(locked and session.rate.bpp == value)
+        picture = session.picture
+        bpp = session.rate.bpp
+        count = bpp * picture.width * picture.height / 8 if picture and locked and bpp else 0.0
+        self.hint.setText(f"\N{ALMOST EQUAL TO} {text.size(round(count))}" if count else "")
+        for side in Side:
+            self._show_side(side)
+
+
+def _preset(value: float) -> QPushButton:
+    button = QPushButton(f"{value:.3f}" if value < 0.1 else f"{value:.2f}")
+    button.setCheckable(True)
+    button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+    button.setToolTip(f"{value:g} bits per pixel, a size of the PO-ELIC comparison")
+    button.setAccessibleName(f"{value:g} bits per pixel")
+    button.setStyleSheet("QPushButton { padding: 3px 8px; }")
+    return button

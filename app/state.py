@@ -1,0 +1,175 @@
+"""What does the session know about a side, and what does it tell people? Plain data, nothing of Qt."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from enum import Enum
+
+from app.raster import Raster
+from app.tasks import Coded, Measured
+from models.codec import Rate, entry
+from models.errors import CodecError
+
+ORIGINAL = "original"
+FILE = "file"
+
+# Quickest first; the names are those of models.metrics.
+METRICS = ("psnr", "ms_ssim", "lpips")
+
+
+class Side(Enum):
+    """One of the two compared pictures."""
+
+    LEFT = "left"
+    RIGHT = "right"
+
+    @property
+    def other(self) -> Side:
+        """The side across."""
+        return Side.RIGHT if self is Side.LEFT else Side.LEFT
+
+    @property
+    def letter(self) -> str:
+        """A for left, B for right."""
+        return "A" if self is Side.LEFT else "B"
+
+
+class Phase(Enum):
+    """Where a side's work stands."""
+
+    EMPTY = "empty"
+    WAITING = "waiting"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    STOPPED = "stopped"
+
+
+class Level(Enum):
+    """How loud a notice is."""
+
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+@dataclass(frozen=True)
+class Notice:
+    """One sentence for the message bar, with details for those who want them."""
+
+    level: Level
+    text: str
+    details: str = ""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What a side shall show: ORIGINAL, FILE (a compressed file that was opened) or a codec id at a rate."""
+
+    codec: str
+    rate: Rate
+
+
+@dataclass(frozen=True)
+class Key:
+    """What names a result: the picture's hash, the codec and the rate."""
+
+    reference: str
+    codec: str
+    rate: Rate
+
+
+@dataclass(frozen=True)
+class SideView:
+    """All a widget needs to show a side.
+
+    raster: what to draw, None for nothing; stale: whether it belongs to an older choice; coded: the file
+    behind it, None for the original; stage and done (0..1) while waiting and running; error: why it failed.
+    """
+
+    side: Side
+    choice: Choice
+    phase: Phase
+    raster: Raster | None = None
+    coded: Coded | None = None
+    stale: bool = False
+    stage: str = ""
+    done: float = 0.0
+    error: str = ""
+
+    @property
+    def working(self) -> bool:
+        """Whether something is still to come."""
+        return self.phase in {Phase.WAITING, Phase.RUNNING}
+
+    @property
+    def name(self) -> str:
+        """What people call what is shown."""
+        if self.choice.codec == ORIGINAL:
+            return "Original"
+        id = self.coded.encoding.codec if self.choice.codec == FILE and self.coded else self.choice.codec
+        return codec_name(id)
+
+
+def codec_name(id: str) -> str:
+    """A codec's name for people, with the size where the id gives one."""
+    base, _, size = id.partition(":")
+    try:
+        name = entry(base).name
+    except CodecError:
+        return id
+    return f"{name} ({size})" if size else name
+
+
+class ResultCache:
+    """The last results, as many as fit in `limit` bytes of memory, least recently used out first."""
+
+    def __init__(self, limit: int = 768 << 20) -> None:
+        self.limit = limit
+        self._results: OrderedDict[Key, Coded] = OrderedDict()
+
+    def get(self, key: Key) -> Coded | None:
+        """The result of a key, which then counts as used."""
+        found = self._results.get(key)
+        if found is not None:
+            self._results.move_to_end(key)
+        return found
+
+    def put(self, key: Key, coded: Coded) -> None:
+        """Keep a result. Results of the same codec with other weights are dropped: they are out of date."""
+        stale = [
+            k
+            for k, c in self._results.items()
+            if k.codec == key.codec and c.encoding.weights != coded.encoding.weights
+        ]
+        for old in stale:
+            del self._results[old]
+        self._results[key] = coded
+        while len(self._results) > 2 and sum(map(_weight, self._results.values())) > self.limit:
+            self._results.popitem(last=False)
+
+    def __len__(self) -> int:
+        return len(self._results)
+
+
+def _weight(coded: Coded) -> int:
+    return coded.raster.bytes + len(coded.encoding.data)
+
+
+__all__ = [
+    "FILE",
+    "METRICS",
+    "ORIGINAL",
+    "Choice",
+    "Coded",
+    "Key",
+    "Level",
+    "Measured",
+    "Notice",
+    "Phase",
+    "ResultCache",
+    "Side",
+    "SideView",
+    "codec_name",
+]

@@ -1,0 +1,46 @@
+"""How are sizes, times and rates written for people?"""
+
+from __future__ import annotations
+
+import math
+
+DASH = "\N{EN DASH}"
+DOT = " \N{MIDDLE DOT} "
+
+
+def size(count: int) -> str:
+    """Bytes, by thousands as file managers count: "9.61 kB"."""
+    if count < 1000:
+        return f"{count} B"
+    if count < 1_000_000:
+        return f"{_three(count / 1000)} kB"
+    return f"{_three(count / 1_000_000)} MB"
+
+
+def seconds(value: float) -> str:
+    """Wall-clock seconds: "84 ms", "1.52 s"; a dash where it is not known."""
+    if not math.isfinite(value):
+        return DASH
+    if value < 0.0995:
+        return f"{value * 1000:.0f} ms" if value >= 0.0015 else f"{value * 1000:.1f} ms"
+    return f"{value:.2f} s" if value < 99.5 else f"{value:.0f} s"
+
+
+def bpp(value: float) -> str:
+    """Bits per pixel with a useful number of digits."""
+    return f"{value:.3f}" if value < 10 else f"{value:.2f}"
+
+
+def percent(share: float) -> str:
+    """A deviation with its sign: "+0.4%"."""
+    return f"{share:+.1%}".replace("-", "\N{MINUS SIGN}")
+
+
+def zoom(scale: float) -> str:
+    """A scale as a percentage."""
+    return f"{scale * 100:.0f}%" if scale >= 0.0995 else f"{scale * 100:.1f}%"
+
+
+def _three(value: float) -> str:
+    digits = 2 if value < 10 else 1 if value < 100 else 0
+    return f"{value:.{digits}f}"

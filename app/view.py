@@ -1,0 +1,160 @@
+"""How does the viewer start and end? Called by the command line."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from PySide6.QtCore import QBuffer, QByteArray, QEvent, QIODevice, QObject, QTimer
+from PySide6.QtGui import QFileOpenEvent
+from PySide6.QtWidgets import QApplication
+
+from app import theme
+from app.commands import sample_photo
+from app.engine import Engine
+from app.log import catch_faults, start_log
+from app.panels.dialogs import show_fault
+from app.session import Session
+from app.settings import Settings, SettingsFile
+from app.state import Level, Notice, Side
+from app.viewport import Mode
+from app.window import Window
+from models.codec import Rate
+from models.errors import HflicError, OutputError, PictureError
+from models.files import write_file
+
+log = logging.getLogger(__name__)
+
+SCREENSHOT_PATIENCE_MS = 10 * 60 * 1000
+
+
+def open_viewer(
+    paths: Sequence[str | Path] = (),
+    left: str | None = None,
+    right: str | None = None,
+    bpp: float | None = None,
+    mode: str | None = None,
+    screenshot: str | Path | None = None,
+    quality: float | None = None,
+    settings_file: SettingsFile | None = None,
+) -> int:
+    """Open the viewer and run it until it closes; gives the exit code.
+
+    What is not given comes from the settings of the last time. `screenshot` renders the window into a PNG
+    once everything has arrived, and ends; settings are then neither used nor changed. Raises HflicError
+    for a rate or mode that does not exist, and for a screenshot that cannot be made.
+    """
+    app = QApplication.instance()
+    if not isinstance(app, QApplication):
+        app = QApplication(sys.argv[:1])
+    app.setApplicationName("hflic")
+    app.setApplicationDisplayName("HFLIC")
+    app.setDesktopFileName("hflic")
+    store = settings_file or SettingsFile()
+    settings = Settings() if screenshot is not None else store.load()
+    wanted = _mode(mode or settings.mode)
+    rate = Rate(quality=quality, bpp=bpp) if (bpp, quality) != (None, None) else Rate(bpp=settings.bpp)
+    if screenshot is None:
+        start_log()
+    else:
+        logging.getLogger("app").addHandler(logging.NullHandler())  # the message bar tells enough
+    theme.apply(app, settings.theme)
+    insisted = [side for side, id in ((Side.LEFT, left), (Side.RIGHT, right)) if id is not None]
+    session = Session(Engine(), left or settings.left, right or settings.right, rate, insisted)
+    session.locked = settings.locked and quality is None
+    window = Window(session, settings)
+    window.viewport.set_mode(wanted)
+    documents = _Documents(window)
+    app.installEventFilter(documents)
+    undo = catch_faults(lambda fault, details: _fault(window, fault, details))
+    try:
+        session.start()
+        _open_first(window, [Path(path) for path in paths], settings, screenshot is not None)
+        if store.problem:
+            session.noticed.emit(Notice(Level.WARNING, store.problem))
+        if screenshot is not None:
+            return _make_screenshot(app, window, Path(screenshot))
+        window.show()
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl+C in the terminal ends the program
+        code = app.exec()
+        store.save(window.settings)
+        return code
+    finally:
+        undo()
+        app.removeEventFilter(documents)
+        window.close()
+
+
+class _Documents(QObject):
+    """The Mac's way of opening a document: an event to the program, at any time."""
+
+    def __init__(self, window: Window) -> None:
+        super().__init__(window)
+        self._window = window
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802
+        """Opens what the desktop asks for."""
+        if isinstance(event, QFileOpenEvent):
+            self._window.commands.open_paths([Path(event.file())])
+            return True
+        return False
+
+
+def _open_first(window: Window, paths: list[Path], settings: Settings, sample: bool) -> None:
+    """What was asked for, or at the first run the sample photo."""
+    if paths:
+        window.commands.open_paths(paths)
+    elif (sample or not settings.started) and sample_photo() is not None:
+        window.commands.sample()
+
+
+def _mode(name: str) -> Mode:
+    try:
+        return Mode(name)
+    except ValueError:
+        known = ", ".join(mode.value for mode in Mode)
+        raise HflicError(f"there is no mode '{name}': choose one of {known}") from None
+
+
+def _fault(window: Window, fault: str, details: str) -> None:
+    show_fault(window, fault, details)
+
+
+def _make_screenshot(app: QApplication, window: Window, path: Path) -> int:
+    """Run until nothing is to come, then write the window's picture. Raises PictureError or OutputError."""
+    errors: list[str] = []
+
+    def heed(notice: Notice) -> None:
+        if notice.level is Level.ERROR:
+            errors.append(notice.text)
+
+    window.session.noticed.connect(heed)
+    window.session.settled.connect(lambda: QTimer.singleShot(0, app, lambda: _quit_when_idle(app, window)))
+    giving_up = QTimer(window, singleShot=True, interval=SCREENSHOT_PATIENCE_MS)  # its window stops it
+    giving_up.timeout.connect(app.quit)
+    giving_up.start()
+    window.show()
+    app.exec()
+    if not window.session.idle:
+        raise OutputError("the screenshot was given up after ten minutes: use a smaller picture")
+    if window.session.picture is None and errors:
+        raise PictureError(errors[0])
+    app.processEvents()
+    buffer = QByteArray()
+    device = QBuffer(buffer)
+    device.open(QIODevice.OpenModeFlag.WriteOnly)
+    if not window.grab().save(device, "PNG"):
+        raise OutputError(f"cannot write {path}: the window could not be rendered")
+    write_file(path, bytes(buffer.data()))
+    return 0
+
+
+def _quit_when_idle(app: QApplication, window: Window) -> None:
+    if window.session.idle:
+        app.quit()
+
+
+__all__ = ["open_viewer"]

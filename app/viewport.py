@@ -1,0 +1,206 @@
+"""Which part of the picture is seen, how large, and in which mode? Shared by all ways of comparing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from PySide6.QtCore import QObject, QPointF, QRectF, QSizeF, Signal
+
+SMALLEST, LARGEST = 1 / 64, 64.0
+ZOOM_STEP = 2**0.25
+
+
+class Mode(Enum):
+    """How two pictures are compared."""
+
+    SPLIT = "split"
+    SIDE = "side"
+    FLICKER = "flicker"
+    DIFFERENCE = "difference"
+
+
+@dataclass(frozen=True)
+class Pane:
+    """A part of the canvas: `rect` in widget coordinates; `which` is "left", "right" or "difference"."""
+
+    rect: QRectF
+    which: str
+
+
+class Viewport(QObject):
+    """scale: device pixels a picture pixel; centre: the picture point in the middle of each pane;
+    ratio: device pixels a widget coordinate.
+
+    Survives every change of mode, side and result. While `fitted`, it follows the window's size.
+    """
+
+    changed = Signal()
+    mode_changed = Signal()
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.scale = 1.0
+        self.centre = QPointF()
+        self.fitted = True
+        self.split = 0.5  # share of the width that shows the left side
+        self.mode = Mode.SPLIT
+        self.flicker_right = False  # which side flicker mode shows
+        self.original_held = False
+        self.gain = 4  # how much the difference is amplified: 1, 2, 4, 8 or 16
+        self._picture = QSizeF()
+        self._pane = QSizeF()  # device pixels
+        self.ratio = 1.0
+
+    # What the canvas tells
+
+    def set_picture(self, width: int, height: int) -> None:
+        """A picture of another size fits the window anew; one of the same size keeps the view."""
+        size = QSizeF(width, height)
+        if size != self._picture:
+            self._picture = size
+            self.fitted = True
+            self.split = 0.5
+            self._refit()
+        self.changed.emit()
+
+    def set_canvas(self, size: QSizeF, ratio: float) -> None:
+        """The canvas's size in widget coordinates and its device pixels for each."""
+        self.ratio = ratio
+        width = size.width() / 2 if self.mode is Mode.SIDE else size.width()
+        self._pane = QSizeF(width * ratio, size.height() * ratio)
+        self._refit()
+
+    # What a person does
+
+    def set_mode(self, mode: Mode) -> None:
+        """Change the way of comparing; scale and centre stay."""
+        if mode is self.mode:
+            return
+        if Mode.SIDE in {mode, self.mode}:
+            factor = 0.5 if mode is Mode.SIDE else 2.0
+            self._pane = QSizeF(self._pane.width() * factor, self._pane.height())
+        self.mode = mode
+        self._refit()
+        self.mode_changed.emit()
+        self.changed.emit()
+
+    def show_side(self, right: bool) -> None:
+        """Show one side alone over the whole canvas."""
+        self.flicker_right = right
+        self.set_mode(Mode.FLICKER)
+        self.changed.emit()
+
+    def hold_original(self, held: bool) -> None:
+        """Show the original in place of everything while a key is down."""
+        if held != self.original_held:
+            self.original_held = held
+            self.changed.emit()
+
+    def set_split(self, share: float) -> None:
+        """Move the split line, 0 at the left and 1 at the right edge."""
+        self.split = min(max(share, 0.0), 1.0)
+        self.changed.emit()
+
+    def set_gain(self, gain: int) -> None:
+        """Amplify the difference."""
+        self.gain = gain
+        self.changed.emit()
+
+    def fit(self) -> None:
+        """Show the whole picture, never above 100% unless it is tiny, and follow the window from now on."""
+        self.fitted = True
+        self._refit()
+        self.changed.emit()
+
+    def zoom_to(self, scale: float) -> None:
+        """Set the scale about the middle."""
+        self.fitted = False
+        self.scale = min(max(scale, SMALLEST), LARGEST)
+        self._clamp()
+        self.changed.emit()
+
+    def zoom_at(self, factor: float, at: QPointF, pane: QRectF) -> None:
+        """Zoom by a factor and keep the picture point under `at` (widget coordinates) where it is."""
+        fixed = self.to_picture(at, pane)
+        scale = min(max(self.scale * factor, SMALLEST), LARGEST)
+        if abs(scale - 1.0) < 0.02 or (self.scale < 1.0 < scale) or (scale < 1.0 < self.scale):
+            scale = 1.0  # 100% is where pixels are themselves: stop there when passing
+        self.scale = scale
+        self.fitted = False
+        offset = (at - pane.center()) * self.ratio / self.scale
+        self.centre = fixed - offset
+        self._clamp()
+        self.changed.emit()
+
+    def pan(self, by: QPointF) -> None:
+        """Move the picture by widget coordinates."""
+        self.fitted = False
+        self.centre -= by * self.ratio / self.scale
+        self._clamp()
+        self.changed.emit()
+
+    def look_at(self, point: QPointF) -> None:
+        """Bring a picture point to the middle."""
+        self.fitted = False
+        self.centre = QPointF(point)
+        self._clamp()
+        self.changed.emit()
+
+    # Geometry
+
+    def panes(self, size: QSizeF) -> list[Pane]:
+        """The parts of a canvas of this size in widget coordinates."""
+        whole = QRectF(0, 0, size.width(), size.height())
+        if self.mode is Mode.SIDE:
+            half = round(size.width() / 2)
+            return [
+                Pane(QRectF(0, 0, half, size.height()), "left"),
+                Pane(QRectF(half, 0, size.width() - half, size.height()), "right"),
+            ]
+        if self.mode is Mode.DIFFERENCE:
+            return [Pane(whole, "difference")]
+        if self.mode is Mode.FLICKER:
+            return [Pane(whole, "right" if self.flicker_right else "left")]
+        at = round(size.width() * self.split)
+        return [
+            Pane(QRectF(0, 0, at, size.height()), "left"),
+            Pane(QRectF(at, 0, size.width() - at, size.height()), "right"),
+        ]
+
+    def frame(self, pane: Pane, size: QSizeF) -> QRectF:
+        """The rectangle whose middle is `centre` for a pane: the whole canvas, except side by side."""
+        return pane.rect if self.mode is Mode.SIDE else QRectF(0, 0, size.width(), size.height())
+
+    def to_picture(self, at: QPointF, frame: QRectF) -> QPointF:
+        """Widget coordinates to picture coordinates."""
+        return self.centre + (at - frame.center()) * self.ratio / self.scale
+
+    def to_widget(self, point: QPointF, frame: QRectF) -> QPointF:
+        """Picture coordinates to widget coordinates, the picture's corner on a whole device pixel.
+
+        Whole, because at 100% and above every picture pixel must then cover equal screen pixels.
+        """
+        corner = frame.center() * self.ratio - self.centre * self.scale
+        corner = QPointF(round(corner.x()), round(corner.y()))
+        return (corner + point * self.scale) / self.ratio
+
+    def visible(self, frame: QRectF) -> QRectF:
+        """The picture rectangle a frame shows, cut to the picture."""
+        seen = QRectF(self.to_picture(frame.topLeft(), frame), self.to_picture(frame.bottomRight(), frame))
+        return seen.intersected(QRectF(QPointF(), self._picture))
+
+    def _refit(self) -> None:
+        if not self.fitted or self._picture.isEmpty() or self._pane.isEmpty():
+            return
+        scale = min(self._pane.width() / self._picture.width(), self._pane.height() / self._picture.height())
+        # Magnifying by anything but a whole number would make unequal pixels.
+        self.scale = max(scale, SMALLEST) if scale < 1 else float(min(int(scale), 4) if scale >= 2 else 1)
+        self.centre = QPointF(self._picture.width() / 2, self._picture.height() / 2)
+
+    def _clamp(self) -> None:
+        """Never lose the picture: its middle half cannot leave the pane."""
+        self.centre = QPointF(
+            min(max(self.centre.x(), 0.0), self._picture.width()),
+            min(max(self.centre.y(), 0.0), self._picture.height()),
+        )

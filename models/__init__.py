@@ -1,0 +1,1 @@
+"""Everything that turns pixels into bytes and back, and what judges it."""

@@ -1,0 +1,1 @@
+"""The .hflic file and its exact entropy decoding."""

@@ -1,0 +1,189 @@
+"""Networks whose results are the same bits on every machine: fixed-point numbers carried by float64.
+
+Weights are multiples of 2^-14. Activations are multiples of 2^-10 clamped to +-2^13 and are carried as
+the integers 2^10 times as large. So every product is a multiple of 2^-14, and where the magnitudes of a
+sum stay under 2^53 * 2^-14 = 2^39, float64 holds every partial sum exactly: no order of summation,
+thread count, instruction set or fused multiply-add can change the result. `FixedLayer` checks that
+bound when it is made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from models.errors import WeightsError
+
+WEIGHT_BITS = 14
+ACTIVATION_BITS = 10
+GRID = float(1 << ACTIVATION_BITS)
+CLAMP = float(1 << (13 + ACTIVATION_BITS))  # of an activation carried as an integer
+_EXACT_SUM = float(1 << (53 - WEIGHT_BITS))
+_COLUMN_BYTES = 48 << 20  # unfolded columns held at a time
+
+
+def to_activation(x: Tensor) -> Tensor:
+    """Clamp integers (values times 2^10) to what a layer may be given."""
+    return x.clamp(-CLAMP, CLAMP)
+
+
+def _to_weight_grid(weight: Tensor) -> Tensor:
+    scale = float(1 << WEIGHT_BITS)
+    return torch.round(weight.detach().double() * scale) / scale
+
+
+@dataclass(frozen=True)
+class FixedLayer:
+    """One convolution as a matrix on unfolded columns, with its rounding and ReLU.
+
+    matrix: (out, in * taps) float64 multiples of 2^-14; bias: (out,) multiples of 2^-14, times 2^10
+    and with the half that turns floor into rounding. `taps` chooses columns of the kernel window (all
+    where None); `shuffle` turns the output's channels into space, as a transposed convolution does.
+    """
+
+    matrix: Tensor
+    bias: Tensor
+    kernel: int
+    relu: bool
+    taps: tuple[int, ...] | None = None
+    shuffle: int = 1
+
+    def __post_init__(self) -> None:
+        worst = (self.matrix.abs().sum(1) * CLAMP + self.bias.abs()).max().item()
+        if not worst < _EXACT_SUM:
+            raise WeightsError(
+                f"an entropy layer's sums may reach {worst:.3g}, over the exact bound {_EXACT_SUM:.3g}: "
+                "these weights cannot be decoded alike on every machine"
+            )
+
+    def finish(self, sums: Tensor) -> Tensor:
+        """Exact sums, bias included, to activations; in place."""
+        return sums.floor_().clamp_(0.0 if self.relu else -CLAMP, CLAMP)
+
+    def on_columns(self, columns: Tensor) -> Tensor:
+        """columns: (in * taps, positions) to activations (out, positions)."""
+        return self.finish(torch.addmm(self.bias[:, None], self.matrix, columns))
+
+    def columns(self, x: Tensor, rows: slice) -> Tensor:
+        """Unfold the output rows `rows` of x: (C, h, w) to (C * taps, len(rows) * w)."""
+        channels, height, _ = x.shape
+        if self.kernel == 1:
+            return x[:, rows].reshape(channels, -1)
+        half = self.kernel // 2
+        above, below = max(half - rows.start, 0), max(rows.stop + half - height, 0)
+        strip = x[:, max(rows.start - half, 0) : rows.stop + half]
+        strip = functional.pad(strip, (half, half, above, below))
+        columns = functional.unfold(strip[None], self.kernel)[0]
+        if self.taps is None:
+            return columns
+        window = columns.view(channels, self.kernel**2, -1)[:, list(self.taps)]
+        return window.reshape(channels * len(self.taps), -1)
+
+    def strips(self, height: int, width: int, channels: int) -> Iterable[slice]:
+        """Output rows cut so that the columns of each strip stay within memory."""
+        rows = max(_COLUMN_BYTES // max(channels * self.kernel**2 * width * 8, 1), 1)
+        return (slice(start, min(start + rows, height)) for start in range(0, height, rows))
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """x: (C, h, w) activations to (out, h, w), or (out / s^2, s h, s w) with a shuffle s."""
+        channels, height, width = x.shape
+        parts = [
+            self.on_columns(self.columns(x, rows)).view(-1, rows.stop - rows.start, width)
+            for rows in self.strips(height, width, channels)
+        ]
+        out = parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
+        return functional.pixel_shuffle(out[None], self.shuffle)[0] if self.shuffle > 1 else out
+
+
+@dataclass(frozen=True)
+class FixedNet:
+    """Fixed layers in a row."""
+
+    layers: tuple[FixedLayer, ...]
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """x: (C, h, w) activations."""
+        for layer in self.layers:
+            x = layer(x)
+        return x
+
+    def at(self, columns: Tensor) -> Tensor:
+        """The same for a net of 1x1 layers on chosen positions: (C, positions) to (out, positions)."""
+        for layer in self.layers:
+            columns = layer.on_columns(columns)
+        return columns
+
+
+def _bias(layer: nn.Conv2d | nn.ConvTranspose2d) -> Tensor:
+    bias = layer.bias if layer.bias is not None else torch.zeros(layer.out_channels)
+    scale = float(1 << WEIGHT_BITS)
+    return torch.round(bias.detach().double() * GRID * scale) / scale + 0.5
+
+
+def fixed_conv(layer: nn.Conv2d, *, relu: bool, mask: Tensor | None = None) -> FixedLayer:
+    """A stride-1 convolution; `mask` (k, k) drops the taps where it is zero."""
+    if layer.stride != (1, 1) or layer.kernel_size[0] != layer.kernel_size[1]:
+        raise WeightsError("only square stride-1 convolutions can lead to a coding parameter")
+    weight = _to_weight_grid(layer.weight).flatten(2)
+    taps = None
+    if mask is not None:
+        taps = tuple(int(t) for t in mask.flatten().nonzero().flatten())
+        weight = weight[:, :, list(taps)]
+    return FixedLayer(weight.flatten(1).contiguous(), _bias(layer), layer.kernel_size[0], relu, taps)
+
+
+def fixed_deconv(layer: nn.ConvTranspose2d, *, relu: bool) -> FixedLayer:
+    """A transposed convolution as a convolution at the input's size followed by a pixel shuffle.
+
+    Output 2i + a of a kernel of 5 with padding 2 sees the inputs i + j through the tap a + 2 - 2j.
+    """
+    stride, kernel = layer.stride[0], layer.kernel_size[0]
+    half = kernel // 2
+    if layer.padding[0] != half or layer.output_padding[0] != stride - 1:
+        raise WeightsError(
+            "a transposed convolution of the entropy networks must scale by its stride exactly"
+        )
+    weight = _to_weight_grid(layer.weight)  # (in, out, k, k)
+    inputs, outputs = weight.shape[:2]
+    reach = half if stride == 1 else (half + stride - 1) // stride
+    window = 2 * reach + 1
+    matrix = torch.zeros(outputs, stride, stride, inputs, window, window, dtype=torch.float64)
+
+    def taps(phase: int) -> list[tuple[int, int]]:
+        pairs = ((j + reach, phase + half - stride * j) for j in range(-reach, reach + 1))
+        return [(place, tap) for place, tap in pairs if 0 <= tap < kernel]
+
+    for a in range(stride):
+        for b in range(stride):
+            for row, tap_row in taps(a):
+                for column, tap_column in taps(b):
+                    matrix[:, a, b, :, row, column] = weight[:, :, tap_row, tap_column].T
+    return FixedLayer(
+        matrix.reshape(outputs * stride**2, -1).contiguous(),
+        _bias(layer).repeat_interleave(stride**2),
+        window,
+        relu,
+        shuffle=stride,
+    )
+
+
+def fixed_net(stack: nn.Sequential) -> FixedNet:
+    """A stack of convolutions, transposed convolutions and ReLUs in fixed point.
+
+    Raises WeightsError for any other layer and where the exact bound does not hold.
+    """
+    modules = list(stack)
+    layers: list[FixedLayer] = []
+    for index, module in enumerate(modules):
+        relu = index + 1 < len(modules) and isinstance(modules[index + 1], nn.ReLU)
+        if isinstance(module, nn.Conv2d):
+            layers.append(fixed_conv(module, relu=relu))
+        elif isinstance(module, nn.ConvTranspose2d):
+            layers.append(fixed_deconv(module, relu=relu))
+        elif not isinstance(module, nn.ReLU):
+            raise WeightsError(f"{type(module).__name__} cannot lead to a coding parameter")
+    return FixedNet(tuple(layers))

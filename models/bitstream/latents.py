@@ -1,0 +1,299 @@
+"""Latents to a payload and back: the exact entropy model of one set of weights.
+
+Everything that leads to a table index or a mean is a `FixedNet`; encoder and decoder walk the same
+passes, so that both know the same indexes before each symbol.
+"""
+
+from __future__ import annotations
+
+import zlib
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from models.bitstream.coder import SymbolDecoder, SymbolEncoder, Symbols, TableModels
+from models.bitstream.fixed_point import (
+    CLAMP,
+    GRID,
+    FixedLayer,
+    FixedNet,
+    fixed_conv,
+    fixed_net,
+    to_activation,
+)
+from models.bitstream.tables import Tables
+from models.codec import QUIET, Watch
+from models.errors import WeightsError
+from models.networks.context import GroupContext, SpaceChannelContext, anchor_mask
+
+SKIP_BELOW = 4  # tables of scales under 0.17: a symbol is rarely non-zero, and not coded
+_LARGEST = float(1 << 22)
+_LARGEST_Z = float(1 << 12)
+
+Indexes = NDArray[np.int64]
+# (channels, positions, table indexes, means) to symbols; the last three flat and of one length
+_Step = Callable[[slice, Tensor, Indexes, Tensor], Symbols]
+
+
+@dataclass(frozen=True)
+class EntropyData:
+    """What an export computes once and the weights file stores.
+
+    medians: (C_z,) float64 multiples of 2^-10; thresholds: (levels - 1,) raw scales times 2^10.
+    """
+
+    y_tables: Tables
+    z_tables: Tables
+    medians: Tensor
+    thresholds: NDArray[np.int32]
+
+    def __post_init__(self) -> None:
+        medians = self.medians * GRID
+        fits = (
+            self.medians.shape == self.z_tables.lengths.shape
+            and len(self.thresholds) == len(self.y_tables.lengths) - 1
+            and bool((self.thresholds[1:] > self.thresholds[:-1]).all())
+            and torch.equal(medians, medians.round())  # no NaN is equal to itself
+            and bool((medians.abs() <= CLAMP).all())
+        )
+        if not fits:
+            raise WeightsError(
+                "the medians or thresholds of the weights are damaged: fetch the weights again"
+            )
+
+
+@dataclass(frozen=True)
+class CodedLatents:
+    """payload: the coded bytes; crc: checksum of everything decoded; y_hat: (M, h, w) float64."""
+
+    payload: bytes = field(repr=False)
+    crc: int
+    y_hat: Tensor = field(repr=False)
+
+
+class _FixedGroup:
+    """One channel group's nets in fixed point, but for the first layer of its channel context."""
+
+    def __init__(self, nets: GroupContext) -> None:
+        assert isinstance(nets.non_anchor, nn.Sequential)
+        self.spatial: FixedLayer = fixed_conv(nets.spatial, relu=False, mask=nets.spatial.mask[0, 0])
+        self.non_anchor = fixed_net(nets.non_anchor)
+        self.anchor: FixedNet | None = fixed_net(nets.anchor) if nets.anchor is not None else None
+        self.outputs = nets.spatial.out_channels
+
+    def anchor_parameters(self, known: Tensor) -> Tensor:
+        """known: (K, positions) to (2C, positions)."""
+        if self.anchor is not None:
+            return self.anchor.at(known)
+        nothing = known.new_zeros(self.outputs, known.shape[1])
+        return self.non_anchor.at(torch.cat([nothing, known]))
+
+    def non_anchor_parameters(self, known: Tensor, near: Tensor) -> Tensor:
+        """known: (K, positions), near: columns around them (C * taps, positions); to (2C, positions)."""
+        return self.non_anchor.at(torch.cat([self.spatial.on_columns(near), known]))
+
+
+class _ChannelContexts:
+    """The channel contexts of all groups, fed group by group.
+
+    The first layers see all earlier groups; their sums grow as groups arrive, so that every group is
+    unfolded once and not once for each later one.
+    """
+
+    def __init__(self, groups: list[tuple[GroupContext, slice]]) -> None:
+        self.nets = [fixed_net(nets.channel) if nets.channel is not None else None for nets, _ in groups]
+        first = [net.layers[0] if net is not None else None for net in self.nets]
+        self.kernel = max((layer.kernel for layer in first if layer is not None), default=1)
+        window = self.kernel**2
+        self._feeds: list[FixedLayer] = []
+        for number, (_, channels) in enumerate(groups[:-1]):
+            later = [layer for layer in first[number + 1 :] if layer is not None]
+            parts = [layer.matrix[:, channels.start * window : channels.stop * window] for layer in later]
+            matrix = torch.cat(parts).contiguous()
+            self._feeds.append(FixedLayer(matrix, torch.zeros(len(matrix)).double(), self.kernel, relu=False))
+
+    def start(self, height: int, width: int) -> list[Tensor | None]:
+        """The sums before any group is known: the biases, (hidden, height, width) each."""
+        return [
+            net.layers[0].bias[:, None, None].repeat(1, height, width) if net is not None else None
+            for net in self.nets
+        ]
+
+    def feed(self, sums: list[Tensor | None], number: int, decoded: Tensor) -> None:
+        """Add what group `number` (C, h, w) gives to the sums of the later groups."""
+        if number >= len(self._feeds):
+            return
+        layer = self._feeds[number]
+        height, width = decoded.shape[1:]
+        for rows in layer.strips(height, width, decoded.shape[0]):
+            added = layer.matrix @ layer.columns(decoded, rows)
+            start = 0
+            for later in sums[number + 1 :]:
+                assert later is not None
+                part = added[start : start + len(later)]
+                later[:, rows] += part.view(len(later), -1, width)
+                start += len(later)
+
+    def finish(self, sums: list[Tensor | None], number: int) -> Tensor | None:
+        """The context of a group from its complete sums, (2C, h, w); the sums are used up."""
+        net, total = self.nets[number], sums[number]
+        if net is None or total is None:
+            return None
+        sums[number] = None
+        x = net.layers[0].finish(total)
+        for layer in net.layers[1:]:
+            x = layer(x)
+        return x
+
+
+class ExactEntropyModel(ABC):
+    """An entropy model that gives the same bits on every machine."""
+
+    latent: int
+
+    def __init__(self, data: EntropyData) -> None:
+        self.medians = data.medians[:, None, None] * GRID
+        self.thresholds = data.thresholds
+        self._y_models = TableModels(data.y_tables)
+        self._z_models = TableModels(data.z_tables)
+        self.data = data
+
+    def coded(self, raw: Tensor) -> Tensor:
+        """Which latents are coded at all, by raw scales of any shape (floats, not times 2^10)."""
+        return torch.from_numpy(self._indexes((raw * GRID).round()) >= SKIP_BELOW)
+
+    @torch.inference_mode()
+    def encode(self, y: Tensor, z: Tensor, watch: Watch = QUIET) -> CodedLatents:
+        """y: (M, h, w), z: (C_z, ceil(h/4), ceil(w/4)), any floats."""
+        encoder = SymbolEncoder()
+        height, width = y.shape[1:]
+        z_symbols = (z.double() - self.medians / GRID).round().clamp(-_LARGEST_Z, _LARGEST_Z)
+        encoder.encode(z_symbols.flatten().numpy().astype(np.int32), _z_indexes(z), self._z_models)
+        target = y.double().reshape(self.latent, height * width)
+
+        def step(channels: slice, places: Tensor, indexes: Indexes, means: Tensor) -> Symbols:
+            wanted = (target[channels][:, places].flatten() - means / GRID).round().clamp(-_LARGEST, _LARGEST)
+            symbols = wanted.numpy().astype(np.int32)
+            coded = indexes >= SKIP_BELOW
+            symbols[~coded] = 0
+            encoder.encode(symbols[coded], indexes[coded], self._y_models)
+            return symbols
+
+        y_hat = self._walk(z_symbols, height, width, step, watch)
+        return CodedLatents(encoder.payload(), self._crc(z_symbols, y_hat), y_hat / GRID)
+
+    @torch.inference_mode()
+    def decode(self, payload: bytes, height: int, width: int, watch: Watch = QUIET) -> tuple[Tensor, int]:
+        """To y_hat (M, height, width) float64 and its checksum. Raises BitstreamError."""
+        decoder = SymbolDecoder(payload)
+        shape = (len(self.medians), -(-height // 4), -(-width // 4))
+        z_indexes = _z_indexes(torch.empty(shape, device="meta"))
+        z_symbols = torch.from_numpy(decoder.decode(z_indexes, self._z_models)).double().reshape(shape)
+
+        def step(_channels: slice, _places: Tensor, indexes: Indexes, _means: Tensor) -> Symbols:
+            symbols = np.zeros(len(indexes), dtype=np.int32)
+            coded = indexes >= SKIP_BELOW
+            symbols[coded] = decoder.decode(indexes[coded], self._y_models)
+            return symbols
+
+        y_hat = self._walk(z_symbols, height, width, step, watch)
+        return y_hat / GRID, self._crc(z_symbols, y_hat)
+
+    @abstractmethod
+    def _walk(self, z_symbols: Tensor, height: int, width: int, step: _Step, watch: Watch) -> Tensor:
+        """Visit every latent in coding order; returns y_hat (M, height, width) times 2^10."""
+
+    def _indexes(self, raw: Tensor) -> Indexes:
+        """Raw scales on the grid to table indexes by integer comparison."""
+        return np.searchsorted(self.thresholds, raw.numpy().astype(np.int32), side="left")
+
+    def _crc(self, z_symbols: Tensor, y_hat: Tensor) -> int:
+        z_bytes = z_symbols.flatten().numpy().astype("<i4").tobytes()
+        y_bytes = y_hat.flatten().numpy().astype("<i8").tobytes()
+        return zlib.crc32(y_bytes, zlib.crc32(z_bytes))
+
+
+class ContextEntropyModel(ExactEntropyModel):
+    """The ELIC family: hyper-latent, channel groups in order, two checkerboard passes each."""
+
+    def __init__(self, h_s: nn.Sequential, context: SpaceChannelContext, data: EntropyData) -> None:
+        super().__init__(data)
+        self.h_s = fixed_net(h_s)
+        slices = list(context.slices())
+        self.groups = [(_FixedGroup(nets), channels) for nets, channels in slices]
+        self.contexts = _ChannelContexts(slices)
+        self.parity = context.config.anchor_parity
+        self.latent = sum(context.config.groups)
+
+    def _walk(self, z_symbols: Tensor, height: int, width: int, step: _Step, watch: Watch) -> Tensor:
+        hyper = self.h_s(to_activation(z_symbols * GRID + self.medians))[:, :height, :width]
+        anchors = anchor_mask(height, width, self.parity)[0, 0]
+        y_hat = torch.zeros(self.latent, height, width, dtype=torch.float64)
+        sums = self.contexts.start(height, width)
+        for number, (nets, channels) in enumerate(self.groups):
+            context = self.contexts.finish(sums, number)
+            for part, chosen in enumerate((anchors, ~anchors)):
+                watch.step("coding latents", (2 * number + part) / (2 * len(self.groups)))
+                if not chosen.any():
+                    continue
+                scales, means = self._parameters(nets, y_hat[channels], hyper, context, chosen, part)
+                symbols = step(channels, chosen.flatten().nonzero().flatten(), self._indexes(scales), means)
+                values = torch.from_numpy(symbols).double() * GRID + means
+                y_hat[channels][:, chosen] = values.view(channels.stop - channels.start, -1)
+            self.contexts.feed(sums, number, to_activation(y_hat[channels]))
+        return y_hat
+
+    def _parameters(
+        self,
+        nets: _FixedGroup,
+        decoded: Tensor,
+        hyper: Tensor,
+        context: Tensor | None,
+        chosen: Tensor,
+        part: int,
+    ) -> tuple[Tensor, Tensor]:
+        """Raw scales and means of a pass, flat (C * positions,), computed strip by strip of rows."""
+        pieces = []
+        height, width = chosen.shape
+        anchors = to_activation(decoded)
+        for rows in nets.spatial.strips(height, width, hyper.shape[0] // 4):
+            here = chosen[rows]
+            known = hyper[:, rows][:, here]
+            if context is not None:
+                known = torch.cat([context[:, rows][:, here], known])
+            if part == 0:
+                pieces.append(nets.anchor_parameters(known))
+            else:
+                near = nets.spatial.columns(anchors, rows)[:, here.flatten()]
+                pieces.append(nets.non_anchor_parameters(known, near))
+        scales, means = torch.cat(pieces, dim=1).chunk(2)
+        return scales.flatten(), means.flatten()
+
+
+class HyperpriorEntropyModel(ExactEntropyModel):
+    """HiFiC: mean and scale of every latent from the hyper-latent alone, one pass."""
+
+    def __init__(self, h_s_scale: nn.Sequential, h_s_mean: nn.Sequential, data: EntropyData) -> None:
+        super().__init__(data)
+        self.h_s_scale, self.h_s_mean = fixed_net(h_s_scale), fixed_net(h_s_mean)
+        self.latent = len(self.h_s_mean.layers[-1].bias) // self.h_s_mean.layers[-1].shuffle ** 2
+
+    def _walk(self, z_symbols: Tensor, height: int, width: int, step: _Step, watch: Watch) -> Tensor:
+        known = to_activation(z_symbols * GRID + self.medians)
+        watch.step("coding latents", 0.0)
+        scales = self.h_s_scale(known)[:, :height, :width].flatten()
+        watch.step("coding latents", 0.4)
+        means = self.h_s_mean(known)[:, :height, :width].flatten()
+        everywhere = torch.arange(height * width)
+        symbols = step(slice(0, self.latent), everywhere, self._indexes(scales), means)
+        return (torch.from_numpy(symbols).double() * GRID + means).view(self.latent, height, width)
+
+
+def _z_indexes(z: Tensor) -> Indexes:
+    """The table of every z symbol: its channel."""
+    return np.repeat(np.arange(z.shape[0], dtype=np.int64), z.shape[1] * z.shape[2])

@@ -1,0 +1,120 @@
+"""The integer probability tables: made once at export, stored with the weights, never recomputed."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.special import ndtr, ndtri
+from torch import Tensor
+
+from models.bitstream.fixed_point import GRID
+from models.errors import WeightsError
+from models.networks.factorized import EntropyBottleneck
+
+TOTAL = 1 << 20  # counts of a table add up to this
+_TAIL = 1e-7  # mass outside a table, coded by its escape
+_LONGEST = 1 << 14  # no table of ours comes near; a longer one in a file is damage
+
+
+@dataclass(frozen=True)
+class Tables:
+    """Tables laid end to end. Table i covers symbols first[i].. and ends with its escape.
+
+    counts: (sum of lengths,) int32; lengths, first: (tables,) int32.
+    """
+
+    counts: NDArray[np.int32]
+    lengths: NDArray[np.int32]
+    first: NDArray[np.int32]
+
+    def __post_init__(self) -> None:
+        ok = (
+            self.lengths.ndim == self.first.ndim == self.counts.ndim == 1
+            and len(self.lengths) == len(self.first) > 0
+            and self.lengths.min() >= 2
+            and self.lengths.max() <= _LONGEST
+            and int(self.lengths.sum()) == len(self.counts)
+            and self.counts.min() >= 1
+        )
+        if not ok or np.any(np.add.reduceat(self.counts.astype(np.int64), self.starts) != TOTAL):
+            raise WeightsError("the probability tables of the weights are damaged: fetch the weights again")
+
+    @property
+    def starts(self) -> NDArray[np.int64]:
+        """Where each table begins in `counts`."""
+        return np.concatenate([[0], np.cumsum(self.lengths[:-1], dtype=np.int64)])
+
+    def probabilities(self, index: int) -> NDArray[np.float64]:
+        """Table `index` as exact multiples of 1 / TOTAL, escape last."""
+        start = int(self.starts[index])
+        return self.counts[start : start + int(self.lengths[index])].astype(np.float64) / TOTAL
+
+    def bits(self, index: int) -> NDArray[np.float64]:
+        """-log2 of the table, escape last."""
+        bits: NDArray[np.float64] = -np.log2(self.probabilities(index))
+        return bits
+
+
+def _to_counts(pmf: NDArray[np.float64]) -> NDArray[np.int32]:
+    """Probabilities (escape last) to integers that are at least 1 and add up to TOTAL."""
+    counts = np.maximum(np.round(pmf / pmf.sum() * TOTAL), 1).astype(np.int64)
+    counts[int(counts.argmax())] += TOTAL - int(counts.sum())
+    rounded: NDArray[np.int32] = counts.astype(np.int32)
+    return rounded
+
+
+def _join(parts: list[tuple[int, NDArray[np.float64]]]) -> Tables:
+    counts = [_to_counts(np.append(pmf, max(1.0 - pmf.sum(), 0.0))) for _, pmf in parts]
+    return Tables(
+        np.concatenate(counts),
+        np.array([len(c) for c in counts], dtype=np.int32),
+        np.array([first for first, _ in parts], dtype=np.int32),
+    )
+
+
+def gaussian_tables(scales: NDArray[np.float64]) -> Tables:
+    """One table a scale: the mass of N(0, scale^2) in unit bins around the integers."""
+    parts = []
+    for scale in scales:
+        reach = max(math.ceil(-ndtri(_TAIL / 2) * scale), 1)
+        edges = np.arange(-reach, reach + 2) - 0.5
+        parts.append((-reach, np.diff(ndtr(edges / scale))))
+    return _join(parts)
+
+
+def scale_thresholds(scales: NDArray[np.float64], *, log_scale: bool) -> NDArray[np.int32]:
+    """Where the raw scale (times 2^10, an integer) passes from one table to the next: (levels - 1,).
+
+    The table whose scale is nearest by ratio serves; thresholds are the geometric means.
+    """
+    log_bounds = (np.log(scales[:-1]) + np.log(scales[1:])) / 2
+    bounds = log_bounds if log_scale else np.exp(log_bounds)
+    thresholds: NDArray[np.int32] = np.floor(bounds * GRID).astype(np.int32)
+    return thresholds
+
+
+def medians_on_grid(bottleneck: EntropyBottleneck) -> Tensor:
+    """The bottleneck's medians, (C,) float64 multiples of 2^-10."""
+    medians = bottleneck.quantiles[:, 0, 1].detach().double()
+    rounded: Tensor = torch.round(medians * GRID) / GRID
+    return rounded
+
+
+@torch.inference_mode()
+def bottleneck_tables(bottleneck: EntropyBottleneck) -> Tables:
+    """One table a channel of z: the learned mass of unit bins around median + integer."""
+    medians = medians_on_grid(bottleneck).float()
+    reach = 1024
+    offsets = torch.arange(-reach, reach + 1, dtype=torch.float32)
+    samples = (medians[:, None] + offsets[None, :])[:, None, :]
+    likelihood = bottleneck.mass(samples)[:, 0].double().numpy()
+    parts = []
+    for pmf in likelihood:
+        heavy = np.flatnonzero(pmf > _TAIL)
+        low, high = (heavy[0], heavy[-1]) if len(heavy) else (reach, reach)
+        parts.append((int(low) - reach, pmf[low : high + 1]))
+    return _join(parts)

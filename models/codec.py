@@ -1,0 +1,295 @@
+"""What is a codec, and which ones are there? Imports no network."""
+
+from __future__ import annotations
+
+import importlib
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Protocol, runtime_checkable
+
+from models.errors import BitstreamError, CodecError
+from models.picture import Picture
+from models.sizing import TARGET_TOLERANCE, reach
+from models.watch import QUIET, Watch
+
+__all__ = [
+    "CATALOGUE",
+    "QUIET",
+    "TARGET_TOLERANCE",
+    "Codec",
+    "CodecEntry",
+    "Encoding",
+    "Rate",
+    "Watch",
+    "decode",
+    "entry",
+    "get",
+    "identify",
+    "missing",
+    "reach",
+    "timed",
+]
+
+
+@dataclass(frozen=True)
+class Rate:
+    """What is asked of a codec: exactly one of quality 0..100, bits per pixel, or file size in bytes."""
+
+    quality: float | None = None
+    bpp: float | None = None
+    bytes: int | None = None
+
+    def __post_init__(self) -> None:
+        given = [v for v in (self.quality, self.bpp, self.bytes) if v is not None]
+        if len(given) != 1:
+            raise CodecError("give exactly one of quality, bpp and bytes")
+        value = given[0]
+        if not math.isfinite(value):
+            raise CodecError("the rate must be a finite number")
+        if self.quality is not None and not 0 <= value <= 100:
+            raise CodecError(f"quality must be between 0 and 100, not {value:g}")
+        if self.quality is None and value <= 0:
+            raise CodecError(f"the wanted size must be above zero, not {value:g}")
+
+    def target(self, picture: Picture) -> float | None:
+        """The wanted file size in bytes, or None where a quality is asked for."""
+        if self.bpp is not None:
+            return self.bpp * picture.width * picture.height / 8
+        return float(self.bytes) if self.bytes is not None else None
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """A complete file and how it came about.
+
+    data: the bytes to write, container included; quality: what was used, 0..100; note: how near a
+    wanted size came and why, where it was missed, else ""; latents_crc: of learned codecs.
+    """
+
+    data: bytes = field(repr=False)
+    codec: str
+    quality: float
+    width: int
+    height: int
+    encode_s: float
+    weights: str | None = None
+    latents_crc: int | None = None
+    note: str = ""
+
+    @property
+    def bytes(self) -> int:
+        """The file's size."""
+        return len(self.data)
+
+    @property
+    def bpp(self) -> float:
+        """Bits per pixel of the whole file."""
+        return 8 * len(self.data) / (self.width * self.height)
+
+
+@runtime_checkable
+class Codec(Protocol):
+    """Pixels to a complete file and back. Any thread may call, one at a time."""
+
+    id: str
+    suffix: str
+    weights: str | None
+
+    def encode(self, picture: Picture, rate: Rate, watch: Watch = QUIET) -> Encoding:
+        """Raises CodecError for a picture or rate the codec cannot take, Cancelled when stopped."""
+
+    def decode(self, data: bytes, watch: Watch = QUIET) -> Picture:
+        """From the file's bytes alone. Raises BitstreamError for a damaged file, Cancelled when stopped."""
+
+    def info(self) -> dict[str, str]:
+        """Settings a person may want to know, name to value."""
+
+
+@dataclass(frozen=True)
+class CodecEntry:
+    """A line of the catalogue. `module` holds `create(id) -> Codec`, a classical one's also `missing`.
+
+    `magic` are the (offset, bytes) a file of this codec shows, any one of them.
+    """
+
+    id: str
+    name: str
+    sentence: str
+    source: str
+    suffix: str
+    module: str
+    magic: tuple[tuple[int, bytes], ...] = ()
+
+    @property
+    def learned(self) -> bool:
+        """Whether a neural network is inside."""
+        return self.module == "models.learned"
+
+
+_HFLIC_MAGIC = ((0, b"\x8bHFL"),)
+
+
+def _learned(id: str, name: str, sentence: str, source: str) -> CodecEntry:
+    return CodecEntry(id, name, sentence, source, ".hflic", "models.learned", _HFLIC_MAGIC)
+
+
+def _classical(
+    id: str, name: str, sentence: str, source: str, suffix: str, *magic: tuple[int, bytes]
+) -> CodecEntry:
+    return CodecEntry(id, name, sentence, source, suffix, "models.classical", magic)
+
+
+CATALOGUE: tuple[CodecEntry, ...] = (
+    _learned(
+        "hflic",
+        "HFLIC",
+        "Perceptual neural codec that keeps small faces faithful.",
+        "Ning et al. 2023, arXiv 2305.07519",
+    ),
+    _learned(
+        "hflic-mse",
+        "HFLIC (MSE)",
+        "HFLIC's network trained for the smallest squared error.",
+        "Ning et al. 2023, arXiv 2305.07519",
+    ),
+    _learned(
+        "po-elic",
+        "PO-ELIC",
+        "ELIC tuned for the eye with adversarial and style losses.",
+        "He et al., CVPRW 2022",
+    ),
+    _learned(
+        "enh-po-elic",
+        "Enh-PO-ELIC",
+        "PO-ELIC's losses on HFLIC's wider residual blocks.",
+        "Ning et al. 2023, arXiv 2305.07519",
+    ),
+    _learned(
+        "elic",
+        "ELIC",
+        "Neural codec with ten uneven channel groups, trained on squared error.",
+        "He et al., CVPR 2022",
+    ),
+    _learned(
+        "elic-5",
+        "ELIC (5 groups)",
+        "ELIC with five channel groups, faster to decode.",
+        "He et al., CVPRW 2022",
+    ),
+    _learned(
+        "hific",
+        "HiFiC",
+        "The first convincing generative codec, with a conditional discriminator.",
+        "Mentzer et al., NeurIPS 2020",
+    ),
+    _classical(
+        "jpeg",
+        "JPEG",
+        "The format of 1992, progressive and with optimised Huffman tables.",
+        "ITU-T T.81",
+        ".jpg",
+        (0, b"\xff\xd8\xff"),
+    ),
+    _classical("webp", "WebP", "VP8 key frames, slowest and best method.", "RFC 9649", ".webp", (8, b"WEBP")),
+    _classical(
+        "avif",
+        "AVIF",
+        "AV1 key frames at speed 4.",
+        "AV1 Image File Format 1.1",
+        ".avif",
+        (4, b"ftypavif"),
+        (4, b"ftypavis"),
+    ),
+    _classical(
+        "jxl",
+        "JPEG XL",
+        "The VarDCT mode of JPEG XL.",
+        "ISO/IEC 18181-1",
+        ".jxl",
+        (0, b"\xff\x0a"),
+        (0, b"\x00\x00\x00\x0cJXL "),
+    ),
+    _classical(
+        "heic",
+        "HEIC",
+        "HEVC intra frames by x265, the coder inside BPG.",
+        "ISO/IEC 23008-12",
+        ".heic",
+        (4, b"ftypheic"),
+        (4, b"ftypheix"),
+        (4, b"ftypmif1"),
+        (4, b"ftyphevc"),
+    ),
+)
+
+_instances: dict[str, Codec] = {}
+
+
+def entry(id: str) -> CodecEntry:
+    """The catalogue line of an id; the size after a colon ("elic:lite") does not matter.
+
+    Raises CodecError for an unknown id and names the known ones.
+    """
+    base = id.split(":", 1)[0]
+    for line in CATALOGUE:
+        if line.id == base:
+            return line
+    raise CodecError(f"there is no codec '{id}': choose one of {', '.join(line.id for line in CATALOGUE)}")
+
+
+def missing(id: str) -> str:
+    """Why a codec cannot be used here and what to do about it, "" where it can. Loads no torch."""
+    line = entry(id)
+    if line.learned:
+        from models.weights import missing as no_weights
+
+        return no_weights(id)
+    reason: str = importlib.import_module(line.module).missing(id)
+    return reason
+
+
+def get(id: str) -> Codec:
+    """The codec of an id, made once. Raises CodecError where it is unknown or not usable here."""
+    if id not in _instances:
+        if reason := missing(id):
+            raise CodecError(reason)
+        _instances[id] = importlib.import_module(entry(id).module).create(id)
+    return _instances[id]
+
+
+def identify(data: bytes) -> str:
+    """The codec id a file's first bytes belong to. Raises BitstreamError for anything else."""
+    for line in CATALOGUE:
+        if any(data[offset : offset + len(magic)] == magic for offset, magic in line.magic):
+            if line.learned:
+                id: str = importlib.import_module(line.module).identify(data)
+                return id
+            return line.id
+    raise BitstreamError("this is not a file of any codec of this program")
+
+
+def decoder(data: bytes) -> Codec:
+    """The codec that reads a file: of a learned one, the very weights it was made with.
+
+    Raises BitstreamError, and WeightsError where those weights are not here.
+    """
+    id = identify(data)
+    line = entry(id)
+    if line.learned:
+        made: Codec = importlib.import_module(line.module).for_file(data)
+        return made
+    return get(id)
+
+
+def decode(data: bytes, watch: Watch = QUIET) -> Picture:
+    """Decode a file of any codec. Raises BitstreamError, WeightsError."""
+    return decoder(data).decode(data, watch)
+
+
+def timed(make: Callable[[], Encoding]) -> Encoding:
+    """The encoding with the wall-clock seconds it took."""
+    begin = time.perf_counter()
+    made = make()
+    return replace(made, encode_s=time.perf_counter() - begin)

@@ -1,0 +1,363 @@
+"""What do codecs achieve over a folder of pictures? Real files, real decodes, and their averages."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import multiprocessing
+import os
+import signal
+import time
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import asdict, dataclass, field, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from models import codec as codecs
+from models.codec import Rate
+from models.errors import HflicError, PictureError
+from models.files import write_file
+from models.picture import Picture
+
+FORMAT = "hflic-evaluation-1"
+DEFAULT_RATES = (0.1, 0.25, 0.5, 0.75)
+PICTURE_SUFFIXES = frozenset(
+    (".png", ".jpg", ".jpeg", ".webp", ".avif", ".heic", ".heif", ".jxl", ".tif", ".tiff", ".bmp", ".ppm")
+)
+WRITING_SHARE = 0.05  # of the time, at most, goes into writing intermediate results
+
+_NUMBERS = ("quality", "bytes", "bpp", "encode_s", "decode_s")
+
+
+class ResultsError(HflicError):
+    """A result file cannot be read, or does not hold what is asked of it."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """One picture, one codec, one rate. `image` is a path below the folder, `digest` of its file's bytes."""
+
+    folder: Path
+    image: str
+    digest: str
+    codec: str
+    weights: str | None
+    rate: Rate
+    metrics: tuple[str, ...]
+
+    @property
+    def key(self) -> tuple[str, str, str, str | None, str]:
+        """What makes two tasks the same work, apart from the metrics."""
+        return (self.image, self.digest, self.codec, self.weights, json.dumps(_rate_json(self.rate)))
+
+
+@dataclass(frozen=True)
+class Row:
+    """What came out of a task. Where `error` is not "", the codec failed and the numbers are None.
+
+    Units: bytes of the whole file, bits per pixel, wall-clock seconds. A metric is None where it is not
+    defined for the picture, and where it is infinite (PSNR of equal pictures).
+    """
+
+    image: str
+    digest: str
+    codec: str
+    weights: str | None
+    rate: dict[str, float]
+    quality: float | None = None
+    width: int | None = None
+    height: int | None = None
+    bytes: int | None = None
+    bpp: float | None = None
+    encode_s: float | None = None
+    decode_s: float | None = None
+    latents_crc: int | None = None
+    note: str = ""
+    error: str = ""
+    metrics: dict[str, float | None] = field(default_factory=dict)
+
+    @property
+    def key(self) -> tuple[str, str, str, str | None, str]:
+        """The key of the task the row came out of."""
+        return (self.image, self.digest, self.codec, self.weights, json.dumps(self.rate))
+
+    def as_json(self) -> dict[str, Any]:
+        """Flat: the metrics stand beside the other numbers."""
+        fields: dict[str, Any] = asdict(self)
+        measured: dict[str, Any] = fields.pop("metrics")
+        return fields | measured
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> Row:
+        """The inverse of `as_json`; keys that are no field are metrics."""
+        known = {k: v for k, v in value.items() if k in cls.__dataclass_fields__ and k != "metrics"}
+        return cls(**known, metrics={k: v for k, v in value.items() if k not in known})
+
+
+@dataclass(frozen=True)
+class Average:
+    """Means over the pictures of one codec at one rate.
+
+    bpp and metrics are means of the pictures' values (not total bits over total pixels), as published
+    tables do it; a mean leaves out pictures for which the number is None.
+    """
+
+    codec: str
+    weights: str | None
+    rate: dict[str, float]
+    images: int
+    failed: int
+    numbers: dict[str, float | None]
+    metrics: dict[str, float | None]
+
+    def as_json(self) -> dict[str, Any]:
+        """Flat, like a row."""
+        fields: dict[str, Any] = asdict(self)
+        numbers: dict[str, Any] = fields.pop("numbers")
+        measured: dict[str, Any] = fields.pop("metrics")
+        return fields | numbers | measured
+
+    @property
+    def bpp(self) -> float:
+        """Mean bits per pixel; NaN where every picture failed."""
+        value = self.numbers["bpp"]
+        return math.nan if value is None else value
+
+
+@dataclass(frozen=True)
+class Step:
+    """Where an evaluation stands, for a progress bar; `kept` of the `done` rows came from an earlier run."""
+
+    done: int
+    total: int
+    kept: int
+    seconds_left: float | None
+    row: Row | None
+
+
+def pictures_of(folder: Path) -> list[str]:
+    """The pictures of a folder and those below it, as sorted paths relative to it. Raises PictureError."""
+    if not folder.is_dir():
+        raise PictureError(f"{folder} is not a folder: give a folder of pictures")
+    names = sorted(
+        p.relative_to(folder).as_posix()
+        for p in folder.rglob("*")
+        if p.suffix.lower() in PICTURE_SUFFIXES and not p.name.startswith(".")
+    )
+    if not names:
+        raise PictureError(f"{folder} holds no picture ({', '.join(sorted(PICTURE_SUFFIXES))})")
+    return names
+
+
+def plan(folder: Path, ids: Iterable[str], rates: Iterable[Rate], metrics: Iterable[str]) -> list[Task]:
+    """Every task of an evaluation, pictures outermost. Raises CodecError for a codec not usable here."""
+    # A bare id stands for the best weights here; the rows name what was really used.
+    weights = {coder.id: coder.weights for coder in map(codecs.get, ids)}
+    points, names = list(rates), tuple(metrics)
+    tasks = []
+    for image in pictures_of(folder):
+        digest = hashlib.blake2b((folder / image).read_bytes(), digest_size=8).hexdigest()
+        tasks += [
+            Task(folder, image, digest, id, fingerprint, rate, names)
+            for id, fingerprint in weights.items()
+            for rate in points
+        ]
+    return tasks
+
+
+def evaluate(
+    tasks: list[Task], out: Path, *, jobs: int = 1, report: Callable[[Step], None] | None = None
+) -> list[Row]:
+    """Do the tasks `out` does not hold yet; rows come back, and stand in `out`, in the order of the tasks.
+
+    A failing codec gives a row with `error` and the rest goes on; such rows are tried again next time.
+    Rows of `out` that no task asks for are kept behind the others.
+    Raises OutputError, and ResultsError where `out` holds something else.
+    """
+    old = {row.key: row for row in read_rows(out)} if out.exists() else {}
+    wanted = {task.key for task in tasks}
+    others = [row for key, row in old.items() if key not in wanted]
+    rows: dict[Any, Row] = {
+        task.key: old[task.key] for task in tasks if task.key in old and _finished(old[task.key], task)
+    }
+    kept, begin, written, cost = len(rows), time.monotonic(), 0.0, 0.0
+    todo = [task for task in tasks if task.key not in rows]
+
+    def write() -> None:
+        write_results(out, [rows[task.key] for task in tasks if task.key in rows] + others)
+
+    def tell(row: Row | None) -> None:
+        if report is not None:
+            new = len(rows) - kept
+            pace = (time.monotonic() - begin) / new if new else None
+            left = None if pace is None else pace * (len(tasks) - len(rows))
+            report(Step(len(rows), len(tasks), kept, left, row))
+
+    write()  # tells at once whether `out` can be written
+    tell(None)
+    try:
+        for task, row in _done(todo, jobs):
+            # A run for other metrics adds to what an earlier one measured.
+            earlier = old.get(task.key)
+            extra = earlier.metrics if earlier and not earlier.error and not row.error else {}
+            rows[task.key] = replace(row, metrics={**extra, **row.metrics})
+            now = time.monotonic()
+            if now - written > cost / WRITING_SHARE:
+                write()
+                written = time.monotonic()
+                cost = written - now
+            tell(row)
+    finally:
+        write()
+    return [rows[task.key] for task in tasks]
+
+
+def _finished(row: Row, task: Task) -> bool:
+    return not row.error and all(name in row.metrics for name in task.metrics)
+
+
+def _done(tasks: list[Task], jobs: int) -> Iterator[tuple[Task, Row]]:
+    """The tasks' rows as they come."""
+    if jobs <= 1 or len(tasks) < 2:
+        for task in tasks:
+            yield task, run(task)
+        return
+    threads = max((os.cpu_count() or 1) // jobs, 1)
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_begin_worker, initargs=(threads,))
+    others = multiprocessing.active_children()
+    children: list[Any] = []
+    try:
+        waiting = {pool.submit(run, task): task for task in tasks}
+        children = [child for child in multiprocessing.active_children() if child not in others]
+        for future in as_completed(waiting):
+            yield waiting[future], future.result()
+        pool.shutdown()
+    except BrokenProcessPool as error:
+        raise HflicError(
+            "a worker process was killed, perhaps for lack of memory: run again with fewer --jobs; "
+            "finished rows are kept"
+        ) from error
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+        for child in children:  # stopped by the person: nobody waits for the rows under way
+            child.terminate()
+
+
+def _begin_worker(threads: int) -> None:
+    """In a new process, before torch is imported: its share of the cores; Ctrl-C is the parent's business."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    warnings.simplefilter("ignore")  # libraries' warnings are for programmers
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ[name] = str(threads)
+
+
+@lru_cache(maxsize=1)
+def _picture(path: Path, digest: str) -> Picture:
+    return Picture.open(path)
+
+
+def run(task: Task) -> Row:
+    """Encode, decode from the bytes alone, and measure."""
+    empty = Row(task.image, task.digest, task.codec, task.weights, _rate_json(task.rate))
+    try:
+        picture = _picture(task.folder / task.image, task.digest)
+        coder = codecs.get(task.codec)
+        encoding = coder.encode(picture, task.rate)
+        begin = time.perf_counter()
+        decoded = coder.decode(encoding.data)
+        decode_s = time.perf_counter() - begin
+        measured = measure(task.metrics, picture, decoded)
+    except HflicError as error:
+        return replace(empty, error=str(error))
+    return replace(
+        empty,
+        quality=encoding.quality,
+        width=encoding.width,
+        height=encoding.height,
+        bytes=encoding.bytes,
+        bpp=encoding.bpp,
+        encode_s=encoding.encode_s,
+        decode_s=decode_s,
+        latents_crc=encoding.latents_crc,
+        note=encoding.note,
+        metrics=measured,
+    )
+
+
+def measure(names: Iterable[str], reference: Picture, picture: Picture) -> dict[str, float | None]:
+    """Metrics by name; None where a metric is not defined for the pair or not finite."""
+    from models import metrics
+
+    values: dict[str, float | None] = {}
+    for name in names:
+        try:
+            value = metrics.compute(name, reference, picture)
+        except metrics.MetricAbsent:
+            value = math.nan
+        values[name] = value if math.isfinite(value) else None
+    return values
+
+
+def averages(rows: Iterable[Row]) -> list[Average]:
+    """Means of every codec and rate, in the order of first appearance."""
+    groups: dict[Any, list[Row]] = {}
+    for row in rows:
+        groups.setdefault((row.codec, row.weights, json.dumps(row.rate)), []).append(row)
+    result = []
+    for group in groups.values():
+        good = [row for row in group if not row.error]
+        names = list(dict.fromkeys(name for row in good for name in row.metrics))
+        result.append(
+            Average(
+                group[0].codec,
+                group[0].weights,
+                group[0].rate,
+                images=len(good),
+                failed=len(group) - len(good),
+                numbers={name: _mean(getattr(row, name) for row in good) for name in _NUMBERS},
+                metrics={name: _mean(row.metrics.get(name) for row in good) for name in names},
+            )
+        )
+    return result
+
+
+def _mean(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None
+
+
+def _rate_json(rate: Rate) -> dict[str, float]:
+    return {name: float(value) for name, value in asdict(rate).items() if value is not None}
+
+
+def write_results(out: Path, rows: list[Row]) -> None:
+    """Write rows and averages as JSON. Raises OutputError."""
+    text = json.dumps(
+        {
+            "format": FORMAT,
+            "results": [row.as_json() for row in rows],
+            "averages": [average.as_json() for average in averages(rows)],
+        },
+        indent=1,
+        allow_nan=False,
+    )
+    write_file(out, (text + "\n").encode())
+
+
+def read_rows(path: Path) -> list[Row]:
+    """The rows of a result file. Raises ResultsError where it is missing or something else."""
+    try:
+        value = json.loads(path.read_bytes())
+        if value["format"] != FORMAT:
+            raise KeyError("format")
+        return [Row.from_json(row) for row in value["results"]]
+    except OSError as error:
+        raise ResultsError(f"cannot read {path}: {error.strerror or error}") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ResultsError(f"{path} is not a result file of `hflic evaluate`: choose another file") from error

@@ -1,0 +1,236 @@
+"""A learned codec: one network, its weights and the exact bitstream behind the Codec protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from models import weights
+from models.bitstream.container import FINGERPRINT_BYTES, QUALITY_STEPS, HflicFile, parse, takes
+from models.bitstream.latents import (
+    CodedLatents,
+    ContextEntropyModel,
+    EntropyData,
+    ExactEntropyModel,
+    HyperpriorEntropyModel,
+)
+from models.codec import QUIET, Encoding, Rate, Watch, entry, reach, timed
+from models.errors import BitstreamError, CodecError, WeightsError
+from models.networks.base import CompressionNetwork
+from models.networks.elic import ELIC
+from models.networks.hific import HiFiC
+from models.picture import Picture
+
+_DOWN = 16  # latents to pixels
+_HYPER_DOWN = 4  # hyper-latents to latents
+
+
+def entropy_model(network: CompressionNetwork, data: EntropyData) -> ExactEntropyModel:
+    """The exact entropy model of a network. Raises WeightsError where it cannot be exact."""
+    if isinstance(network, ELIC):
+        return ContextEntropyModel(network.h_s, network.context, data)
+    if isinstance(network, HiFiC):
+        return HyperpriorEntropyModel(network.h_s_scale, network.h_s_mean, data)
+    raise WeightsError(f"no exact entropy model for {type(network).__name__}")
+
+
+def _flat(module: nn.Module) -> Iterable[nn.Module]:
+    return module if isinstance(module, nn.Sequential) else (module,)
+
+
+def _run(stack: nn.Module, x: Tensor, watch: Watch, stage: str) -> Tensor:
+    """A stack layer by layer, so that it can be watched and stopped between layers."""
+    layers = list(_flat(stack))
+    for index, layer in enumerate(layers):
+        watch.step(stage, index / len(layers))
+        x = layer(x)
+    return x
+
+
+class LearnedCodec:
+    """Pictures to .hflic files and back with one set of weights."""
+
+    suffix = ".hflic"
+
+    def __init__(self, file: weights.WeightsFile) -> None:
+        self.file = file
+        self.id = file.card.codec
+        self.weights: str | None = file.fingerprint[: 2 * FINGERPRINT_BYTES]
+        network, data = weights.load(file)
+        self.network = network.to(memory_format=torch.channels_last).requires_grad_(False)
+        self.entropy = entropy_model(network, data)
+        ladder = network.config.ladder
+        self._top = ladder.top if ladder is not None else None
+
+    def _position(self, quality: float) -> Tensor | None:
+        if self._top is None:
+            return None
+        return torch.tensor([quality / 100 * self._top])
+
+    @torch.inference_mode()
+    def analyse(self, picture: Picture, watch: Watch = QUIET) -> Tensor:
+        """The latents before any gain, (1, M, ceil(H/16), ceil(W/16)); edges are repeated to fill blocks."""
+        x = torch.from_numpy(picture.pixels).permute(2, 0, 1)[None].float().div_(255)
+        x = _repeat_edges(x, _DOWN).contiguous(memory_format=torch.channels_last).sub_(0.5)
+        y = _run(self.network.g_a, x, watch, "analysing")
+        if self.network.a_shortcut is not None:
+            y = y + self.network.a_shortcut(x)
+        if not torch.isfinite(y).all():
+            raise CodecError("the network gave no finite latents for this picture: its weights are unusable")
+        return y
+
+    @torch.inference_mode()
+    def code(self, latents: Tensor, quality: float, watch: Watch = QUIET) -> CodedLatents:
+        """The latents of `analyse` at a quality."""
+        position = self._position(quality)
+        gain = self.network.gain
+        y = latents * gain.gain(position) if gain is not None and position is not None else latents
+        z = self.network.h_a(_repeat_edges(y, _HYPER_DOWN))
+        if not torch.isfinite(z).all():
+            raise CodecError(
+                "the network gave no finite hyper-latents for this picture: its weights are unusable"
+            )
+        return self.entropy.encode(y[0], z[0], watch)
+
+    def encode(self, picture: Picture, rate: Rate, watch: Watch = QUIET) -> Encoding:
+        """See models.codec.Codec."""
+        return timed(lambda: self._encode(picture, rate, watch))
+
+    def _encode(self, picture: Picture, rate: Rate, watch: Watch) -> Encoding:
+        if not takes(picture.width, picture.height):
+            size = f"{picture.width} x {picture.height} pixels"
+            raise CodecError(f"{size} are too many for a .hflic file: scale the picture down")
+        latents = self.analyse(picture, watch)
+        checksums: dict[float, int] = {}
+
+        def encode_at(quality: float) -> bytes:
+            coded = self.code(latents, quality, watch)
+            checksums[quality] = coded.crc
+            return self._file(picture, quality, coded).to_bytes()
+
+        target = rate.target(picture)
+        if self._top is None:
+            quality, note = 100.0, "these weights have a single rate"
+            data = encode_at(quality)
+            if target is not None and abs(len(data) / target - 1) <= 0.02:
+                note = ""
+        elif target is None:
+            assert rate.quality is not None
+            quality, note = round(rate.quality * QUALITY_STEPS) / QUALITY_STEPS, ""
+            data = encode_at(quality)
+        else:
+            quality, data, note = reach(encode_at, target, watch, resolution=1 / QUALITY_STEPS)
+        return Encoding(
+            data=data,
+            codec=self.id,
+            quality=quality,
+            width=picture.width,
+            height=picture.height,
+            encode_s=0.0,
+            weights=self.weights,
+            latents_crc=checksums[quality],
+            note=note,
+        )
+
+    def _file(self, picture: Picture, quality: float, coded: CodedLatents) -> HflicFile:
+        prefix = bytes.fromhex(self.file.fingerprint)[:FINGERPRINT_BYTES]
+        base = self.id.partition(":")[0]
+        return HflicFile(base, prefix, picture.width, picture.height, quality, coded.crc, coded.payload)
+
+    def decode(self, data: bytes, watch: Watch = QUIET) -> Picture:
+        """See models.codec.Codec. The file must have been made with these very weights."""
+        file = parse(data)
+        if not self.file.fingerprint.startswith(file.fingerprint.hex()):
+            raise BitstreamError(
+                f"this file needs the {file.network} weights {file.fingerprint.hex()}, not {self.weights}"
+            )
+        y_hat = self.decode_latents(file, watch)
+        return Picture(self.synthesise(y_hat, file.quality, file.height, file.width, watch))
+
+    def decode_latents(self, file: HflicFile, watch: Watch = QUIET) -> Tensor:
+        """y_hat: (M, ceil(H/16), ceil(W/16)) float64. Raises BitstreamError where the checksum differs."""
+        height, width = -(-file.height // _DOWN), -(-file.width // _DOWN)
+        y_hat, crc = self.entropy.decode(file.payload, height, width, watch)
+        if crc != file.latents_crc:
+            raise BitstreamError("the decoded latents do not match the file's checksum: it is damaged")
+        return y_hat
+
+    @torch.inference_mode()
+    def synthesise(
+        self, y_hat: Tensor, quality: float, height: int, width: int, watch: Watch = QUIET
+    ) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+        """y_hat of `decode_latents` to (height, width, 3) bytes."""
+        y = y_hat[None].float().contiguous(memory_format=torch.channels_last)
+        y = self.network.unscale(y, self._position(quality))
+        x = _run(self.network.g_s, y, watch, "synthesising")
+        if self.network.s_shortcut is not None:
+            x = x + self.network.s_shortcut(y)
+        watch.step("synthesising", 1.0)
+        x = x[0, :, :height, :width].add_(0.5).mul_(255).round_().clamp_(0, 255).to(torch.uint8)
+        return np.ascontiguousarray(x.permute(1, 2, 0).numpy())
+
+    @torch.inference_mode()
+    def estimated_bytes(self, picture: Picture, quality: float) -> float:
+        """What the float model's likelihoods promise for a picture at a quality, without the container.
+
+        Latents that are never coded cost nothing, nor do those beyond the picture's blocks.
+        """
+        network = self.network
+        x = torch.from_numpy(picture.pixels).permute(2, 0, 1)[None].float() / 255
+        y = network.analyse(_repeat_edges(x, _DOWN), self._position(quality))
+        height, width = y.shape[2:]
+        y = _repeat_edges(y, _HYPER_DOWN)
+        z = network.h_a(y)
+        _, z_likelihood = network.entropy_bottleneck(z, training=False)
+        y_hat, raw, mean = network.predict(y, network.hyper_round(z))
+        bits = network.gaussian_bits(y_hat - mean, network.scale(raw)) * self.entropy.coded(raw)
+        return float(bits[:, :, :height, :width].sum() - torch.log2(z_likelihood).sum()) / 8
+
+    def info(self) -> dict[str, str]:
+        """See models.codec.Codec."""
+        card = self.file.card
+        return {
+            "network": card.network,
+            "weights": f"{self.file.name} {self.weights}",
+            "training": f"{card.recipe}, {card.steps} steps, {card.hours:.1f} hours",
+            "data": card.data,
+            "licence": card.licence,
+            "source": entry(self.id).source,
+        }
+
+
+def _repeat_edges(x: Tensor, multiple: int) -> Tensor:
+    """Grow (1, C, H, W) to multiples of `multiple` by repeating the last row and column."""
+    height, width = x.shape[2:]
+    bottom, right = -height % multiple, -width % multiple
+    return functional.pad(x, (0, right, 0, bottom), mode="replicate") if bottom or right else x
+
+
+_loaded: dict[str, LearnedCodec] = {}
+
+
+def create(id: str) -> LearnedCodec:
+    """The codec of an id with its best weights; one instance a weights file. Raises WeightsError."""
+    return _of(weights.find(id))
+
+
+def _of(file: weights.WeightsFile) -> LearnedCodec:
+    if file.fingerprint not in _loaded:
+        _loaded[file.fingerprint] = LearnedCodec(file)
+    return _loaded[file.fingerprint]
+
+
+def for_file(data: bytes) -> LearnedCodec:
+    """The codec that reads a .hflic file, by the fingerprint in it. Raises BitstreamError, WeightsError."""
+    file = parse(data)
+    return _of(weights.by_fingerprint(file.fingerprint, file.network))
+
+
+def identify(data: bytes) -> str:
+    """The codec id of a .hflic file whose weights are here. Raises BitstreamError, WeightsError."""
+    file = parse(data)
+    return weights.by_fingerprint(file.fingerprint, file.network).card.codec

@@ -1,0 +1,1 @@
+"""The networks: transforms, hyperpriors, contexts, gain units and what they cost."""

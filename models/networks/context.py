@@ -1,0 +1,163 @@
+"""Space-channel context (ELIC's SCCTX): uneven channel groups, each coded in two checkerboard passes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from models.networks.layers import conv
+
+ParameterRule = Literal["ramp", "narrow", "fixed"]
+
+
+@dataclass(frozen=True)
+class ContextConfig:
+    """Widths of the networks that lead to the mean and scale of every latent.
+
+    `rule` names how wide the 1x1 parameter nets are: "ramp" from inputs to outputs in thirds
+    (JiangWeibeta/ELIC), "narrow" 5/3 and 4/3 of the outputs with a deeper first net (beiluo97/HFLIC),
+    "fixed" takes `parameter_hidden`. `separate` gives anchors and non-anchors a net each.
+    `anchor_parity`: a cell is an anchor where (row + column) % 2 equals it.
+    """
+
+    groups: tuple[int, ...]
+    hyper_channels: int
+    channel_hidden: tuple[int, ...] = (224, 128)
+    channel_kernels: tuple[int, ...] = (5, 5, 5)
+    rule: ParameterRule = "ramp"
+    parameter_hidden: tuple[int, ...] = ()
+    separate: bool = True
+    anchor_parity: int = 1
+    spatial_kernel: int = 5
+
+
+def anchor_mask(height: int, width: int, parity: int, device: torch.device | None = None) -> Tensor:
+    """(1, 1, height, width) booleans, true at the anchors."""
+    rows = torch.arange(height, device=device)[:, None]
+    columns = torch.arange(width, device=device)[None, :]
+    return (((rows + columns) % 2) == parity)[None, None]
+
+
+class CheckerboardConv(nn.Conv2d):
+    """A convolution that sees only taps of the other colour of the checkerboard (He et al. 2021)."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int) -> None:
+        super().__init__(inputs, outputs, kernel, padding=kernel // 2)
+        cells = torch.arange(kernel)
+        mask = ((cells[:, None] + cells[None, :]) % 2 != (kernel // 2 * 2) % 2).float()
+        self.register_buffer("mask", mask[None, None], persistent=False)
+
+    mask: Tensor
+
+    def masked_weight(self) -> Tensor:
+        """The weight with the taps of the own colour set to zero."""
+        return self.weight * self.mask
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x: (B, C, H, W), zero at every non-anchor."""
+        return nn.functional.conv2d(x, self.masked_weight(), self.bias, padding=self.padding)
+
+
+def _stack(widths: list[int], kernels: tuple[int, ...]) -> nn.Sequential:
+    layers: list[nn.Module] = []
+    for index, kernel in enumerate(kernels):
+        if index:
+            layers.append(nn.ReLU(inplace=True))
+        layers.append(conv(widths[index], widths[index + 1], kernel, stride=1))
+    return nn.Sequential(*layers)
+
+
+def _parameter_net(config: ContextConfig, inputs: int, outputs: int, group: int) -> nn.Sequential:
+    if config.rule == "ramp":
+        hidden = [inputs * 2 // 3 + outputs // 3, inputs // 3 + outputs * 2 // 3]
+    elif config.rule == "narrow":
+        hidden = [320, 256, 128] if group == 0 else [outputs * 5 // 3, outputs * 4 // 3]
+    else:
+        hidden = list(config.parameter_hidden)
+    widths = [inputs, *hidden, outputs]
+    return _stack(widths, (1,) * (len(widths) - 1))
+
+
+class GroupContext(nn.Module):
+    """The nets of one channel group."""
+
+    def __init__(self, config: ContextConfig, group: int) -> None:
+        super().__init__()
+        size = config.groups[group]
+        previous = sum(config.groups[:group])
+        outputs = 2 * size
+        self.channel = (
+            _stack([previous, *config.channel_hidden, outputs], config.channel_kernels) if previous else None
+        )
+        self.spatial = CheckerboardConv(size, outputs, config.spatial_kernel)
+        known = config.hyper_channels + (outputs if previous else 0)
+        self.non_anchor = _parameter_net(config, known + outputs, outputs, group)
+        self.anchor = _parameter_net(config, known, outputs, group) if config.separate else None
+
+    def known(self, hyper: Tensor, previous: Tensor) -> Tensor:
+        """What both passes know: [channel context, hyper parameters], (B, K, h, w)."""
+        if self.channel is None:
+            return hyper
+        return torch.cat([self.channel(previous), hyper], dim=1)
+
+    def anchor_parameters(self, known: Tensor) -> Tensor:
+        """(B, 2C, h, w): scales then means, before anything of this group is known."""
+        if self.anchor is not None:
+            parameters: Tensor = self.anchor(known)
+            return parameters
+        nothing = known.new_zeros(known.shape[0], self.spatial.out_channels, *known.shape[2:])
+        parameters = self.non_anchor(torch.cat([nothing, known], dim=1))
+        return parameters
+
+    def non_anchor_parameters(self, known: Tensor, anchors: Tensor) -> Tensor:
+        """(B, 2C, h, w): scales then means, from the decoded anchors (zero elsewhere)."""
+        parameters: Tensor = self.non_anchor(torch.cat([self.spatial(anchors), known], dim=1))
+        return parameters
+
+
+class SpaceChannelContext(nn.Module):
+    """All groups in coding order."""
+
+    def __init__(self, config: ContextConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.groups = nn.ModuleList(GroupContext(config, group) for group in range(len(config.groups)))
+
+    def slices(self) -> Iterator[tuple[GroupContext, slice]]:
+        """Each group's nets with the channels it codes."""
+        start = 0
+        for nets, size in zip(self.groups, self.config.groups, strict=True):
+            assert isinstance(nets, GroupContext)
+            yield nets, slice(start, start + size)
+            start += size
+
+    def forward(self, y: Tensor, hyper: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Training pass with straight-through rounding around the mean.
+
+        y: (B, M, h, w); hyper: (B, hyper_channels, h, w). Returns y_hat, raw scales and means, all
+        shaped like y.
+        """
+        mask = anchor_mask(y.shape[2], y.shape[3], self.config.anchor_parity, y.device)
+        decoded: list[Tensor] = []
+        scales: list[Tensor] = []
+        means: list[Tensor] = []
+        for nets, channels in self.slices():
+            target = y[:, channels]
+            known = nets.known(hyper, torch.cat(decoded, dim=1) if decoded else hyper[:, :0])
+            scale_a, mean_a = nets.anchor_parameters(known).chunk(2, dim=1)
+            anchors = torch.where(mask, round_around(target, mean_a), 0.0)
+            scale_n, mean_n = nets.non_anchor_parameters(known, anchors).chunk(2, dim=1)
+            decoded.append(torch.where(mask, anchors, round_around(target, mean_n)))
+            scales.append(torch.where(mask, scale_a, scale_n))
+            means.append(torch.where(mask, mean_a, mean_n))
+        return torch.cat(decoded, dim=1), torch.cat(scales, dim=1), torch.cat(means, dim=1)
+
+
+def round_around(y: Tensor, mean: Tensor) -> Tensor:
+    """round(y - mean) + mean with the gradient of the identity in y and none in the rounding."""
+    offset = y - mean
+    return y + (offset.round() - offset).detach()

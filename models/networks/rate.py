@@ -1,0 +1,72 @@
+"""Gain units: one network for all rates (Cui et al. 2021, "Asymmetric gained deep image compression")."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class RateLadder:
+    """The rates a gain unit is trained at.
+
+    `lambdas` weigh the 255^2 MSE against bits per pixel and rise from the lowest to the highest rate.
+    A `position` is a real number from 0 (first lambda) to len(lambdas) - 1 (last).
+    """
+
+    lambdas: tuple[float, ...]
+
+    @property
+    def top(self) -> float:
+        """The highest position."""
+        return float(len(self.lambdas) - 1)
+
+    def position(self, quality: float) -> float:
+        """The position of a quality in 0..100."""
+        return min(max(quality, 0.0), 100.0) / 100.0 * self.top
+
+    def weight(self, position: float) -> float:
+        """The lambda at a position, geometric between two trained ones."""
+        low = min(int(position), len(self.lambdas) - 2)
+        part = position - low
+        between: float = self.lambdas[low] ** (1 - part) * self.lambdas[low + 1] ** part
+        return between
+
+
+def step_of_lambda(weight: float) -> float:
+    """The uniform-quantiser step (in [0, 1] pixel units, orthonormal transform) a lambda asks for.
+
+    Setting the derivative of weight * 255^2 * D + R to zero with R = -1/2 log2 D gives
+    D = 1 / (2 ln 2 weight 255^2), and a uniform quantiser of step s has D = s^2 / 12.
+    """
+    return math.sqrt(6.0 / (math.log(2.0) * weight * 255.0**2))
+
+
+class GainUnit(nn.Module):
+    """Channel vectors that scale the latents before and after quantisation.
+
+    Both are kept as logarithms, so that linear interpolation between levels is the geometric one of
+    the paper.
+    """
+
+    def __init__(self, ladder: RateLadder, channels: int) -> None:
+        super().__init__()
+        start = torch.tensor([[-math.log(step_of_lambda(w))] for w in ladder.lambdas])
+        self.log_gain = nn.Parameter(start.expand(-1, channels).clone())
+        self.log_inverse = nn.Parameter(-start.expand(-1, channels).clone())
+
+    def _at(self, table: Tensor, position: Tensor) -> Tensor:
+        low = position.floor().clamp(0, table.shape[0] - 2).long()
+        part = (position - low).unsqueeze(1).to(table.dtype)
+        return torch.exp(torch.lerp(table[low], table[low + 1], part))[:, :, None, None]
+
+    def gain(self, position: Tensor) -> Tensor:
+        """position: (B,) in 0..levels-1; the factor before quantisation, (B, C, 1, 1)."""
+        return self._at(self.log_gain, position)
+
+    def inverse(self, position: Tensor) -> Tensor:
+        """position: (B,) in 0..levels-1; the factor after quantisation, (B, C, 1, 1)."""
+        return self._at(self.log_inverse, position)

@@ -1,0 +1,1 @@
+"""Training: data, losses, recipes and the trainers that run them."""

@@ -1,0 +1,134 @@
+"""The losses of the perceptual recipes (PO-ELIC, Enh-PO-ELIC, HFLIC, HiFiC) as small functions of tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn.functional import relu, softplus
+
+CHARBONNIER_EPS = 1e-6  # He et al. 2022 (PO-ELIC), inside the square root
+NORM_EPS = 1e-8  # inside LPIPS's square root: features that are zero everywhere keep a finite gradient
+STYLE_PATCH = 16  # cells of a feature map, He et al. 2022 (PO-ELIC)
+
+
+@dataclass(frozen=True)
+class HificConstants:
+    """Mentzer et al. 2020, section 4.2: target in bits per pixel, rate weights above and below it.
+
+    `mse` weighs the 255^2 MSE, `lpips` LPIPS-Alex, `gan` the non-saturating generator loss. During the
+    first `warm_steps` the target is `warm_target` and the weight above it `warm_above` times the usual.
+    """
+
+    target: float
+    above: float
+    below: float = 2.0**-4
+    mse: float = 0.075 * 2.0**-5
+    lpips: float = 1.0
+    gan: float = 0.15
+    warm_steps: int = 50_000
+    warm_target: float = 0.20 / 0.14
+    warm_above: float = 0.5
+
+    def rate_weight(self, bpp: Tensor, step: int) -> Tensor:
+        """The weight of the rate at a step, () for the batch's bits per pixel ()."""
+        warm = step < self.warm_steps
+        target = self.target * (self.warm_target if warm else 1.0)
+        above = self.above * (self.warm_above if warm else 1.0)
+        return rate_multiplexer(bpp, target, above, self.below)
+
+
+HIFIC_LOW = HificConstants(target=0.14, above=2.0)
+HIFIC_MIDDLE = HificConstants(target=0.30, above=1.0)
+HIFIC_HIGH = HificConstants(target=0.45, above=0.5)
+
+
+def charbonnier(x: Tensor, x_hat: Tensor) -> Tensor:
+    """Mean of sqrt((x - x_hat)^2 + 1e-6) over everything, (); a mean, so that it knows no picture size."""
+    return ((x - x_hat).square() + CHARBONNIER_EPS).sqrt().mean()
+
+
+def hinge_discriminator(real: Tensor, fake: Tensor) -> Tensor:
+    """relu(1 - D(x)) + relu(1 + D(x_hat)) on raw logits of any shape, means, () (Lim and Ye 2017)."""
+    return relu(1 - real).mean() + relu(1 + fake).mean()
+
+
+def hinge_generator(fake: Tensor) -> Tensor:
+    """-D(x_hat) on raw logits, mean, ()."""
+    return -fake.mean()
+
+
+def nonsaturating_discriminator(real: Tensor, fake: Tensor) -> Tensor:
+    """-log D(x) - log(1 - D(x_hat)) from raw logits, means, () (HiFiC)."""
+    return softplus(-real).mean() + softplus(fake).mean()
+
+
+def nonsaturating_generator(fake: Tensor) -> Tensor:
+    """-log D(x_hat) from raw logits, mean, () (HiFiC)."""
+    return softplus(-fake).mean()
+
+
+def masked_fake(x: Tensor, x_hat: Tensor, mask: Tensor) -> Tensor:
+    """x~ = m x + (1 - m) x^: small faces come from the original (Sun et al. 2022, arXiv 2207.14168).
+
+    x, x_hat: (B, 3, H, W); mask: (B, 1, H, W) in 0..1. What judges the whole picture (Charbonnier,
+    LPIPS, style, discriminator) sees x~ and so leaves the faces to `face_mse`.
+    """
+    return mask * x + (1 - mask) * x_hat
+
+
+def face_mse(x: Tensor, x_hat: Tensor, mask: Tensor) -> Tensor:
+    """Mean square error inside the mask: normalised by its area, however small the faces are, ().
+
+    Shapes as in `masked_fake`; 0 for a batch without faces.
+    """
+    area = mask.sum() * x.shape[1]
+    return (mask * (x - x_hat).square()).sum() / area.clamp(min=1.0)
+
+
+def rate_multiplexer(bpp: Tensor, target: float, above: float, below: float) -> Tensor:
+    """lambda(R, R*): `above` where R exceeds the target R*, else `below`; shaped like bpp, no gradient."""
+    return torch.where(bpp.detach() > target, above, below)
+
+
+def unit_features(features: Tensor) -> Tensor:
+    """(B, C, H, W) scaled to length 1 over C; the eps is inside the root, so zeros give no NaN."""
+    return features / (features.square().sum(1, keepdim=True) + NORM_EPS).sqrt()
+
+
+def lpips_distance(real: Sequence[Tensor], fake: Sequence[Tensor], heads: Sequence[Tensor]) -> Tensor:
+    """LPIPS of each picture, (B,), from the trunk's features of both (Zhang et al. 2018).
+
+    real, fake: (B, C_l, H_l, W_l) of each layer, from `models.trunks`, which takes pictures in 0..1 and
+    normalises them itself; heads: non-negative (C_l,) weights.
+    """
+    distance = real[0].new_zeros(real[0].shape[0])
+    for f, g, head in zip(real, fake, heads, strict=True):
+        square = (unit_features(f) - unit_features(g)).square()
+        distance = distance + (square * head[None, :, None, None]).sum(1).mean((1, 2))
+    return distance
+
+
+def patch_grams(features: Tensor, side: int = STYLE_PATCH) -> Tensor:
+    """Gram matrices of patches of a feature map: (B, C, H, W) to (B, patches, C, C).
+
+    Patches are `side` cells wide on the feature map itself (whole maps that are smaller are one
+    patch, a rest at the right and bottom is left out); entries are means over a patch's cells.
+    """
+    batch, channels, height, width = features.shape
+    side = min(side, height, width)
+    rows, columns = height // side, width // side
+    cut = features[:, :, : rows * side, : columns * side]
+    cells = cut.reshape(batch, channels, rows, side, columns, side).permute(0, 2, 4, 1, 3, 5)
+    cells = cells.reshape(batch, rows * columns, channels, side * side)
+    return cells @ cells.transpose(2, 3) / (side * side)
+
+
+def style_loss(real: Sequence[Tensor], fake: Sequence[Tensor], side: int = STYLE_PATCH) -> Tensor:
+    """Mean absolute difference of the patches' Gram matrices, averaged over the layers, ()."""
+    differences = [
+        (patch_grams(f, side) - patch_grams(g, side)).abs().mean() for f, g in zip(real, fake, strict=True)
+    ]
+    return torch.stack(differences).mean()

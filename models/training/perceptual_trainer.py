@@ -1,0 +1,267 @@
+"""One resumable run of a perceptual recipe: the trainer's steps, judged by features and a discriminator."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.utils.tensorboard import SummaryWriter
+
+from models.networks.base import NetworkOutput
+from models.networks.discriminator import Discriminator
+from models.training.data import Place
+from models.training.perceptual import (
+    charbonnier,
+    face_mse,
+    hinge_discriminator,
+    hinge_generator,
+    lpips_distance,
+    masked_fake,
+    nonsaturating_discriminator,
+    nonsaturating_generator,
+    rate_multiplexer,
+    style_loss,
+)
+from models.training.perceptual_recipes import RATE_ABOVE, RATE_BELOW, PerceptualRecipe
+from models.training.trainer import CHECKPOINT, Ema, Trainer, TrainingError, averaged
+from models.training.validation import decibels, read, spread
+from models.trunks import TrunkName, trunk
+
+# What a decoder alone uses: freezing the rest keeps every bitstream as it was.
+DECODER_PARTS = ("g_s.", "s_shortcut.", "gain.log_inverse")
+VALIDATION_PICTURES, VALIDATION_SIDE = 8, 256
+LEAST_BASE_BPP = 0.05  # a flat crop's rate counts as this much, so that it does not dominate
+
+
+class Features(Protocol):
+    """A frozen classifier's feature maps and LPIPS's weights for them: `models.trunks.Trunk`."""
+
+    @property
+    def heads(self) -> Sequence[Tensor]:
+        """(C_l,) for each map."""
+
+    def features(self, x: Tensor, *, count: int) -> Sequence[Tensor]:
+        """The first `count` maps (B, C_l, H_l, W_l) of pictures (B, 3, H, W) in 0..1."""
+
+
+Masks = Callable[[Sequence[Place], int], Tensor]
+
+
+@dataclass(frozen=True)
+class Terms:
+    """The weighted terms of a batch, each (); their sum is what the network follows."""
+
+    rate: Tensor
+    mse: Tensor
+    charbonnier: Tensor
+    lpips: Tensor
+    style: Tensor
+    gan: Tensor
+    face: Tensor
+
+    @property
+    def loss(self) -> Tensor:
+        """The sum."""
+        return torch.stack([getattr(self, f.name) for f in fields(self)]).sum()
+
+    def scalars(self) -> dict[str, float]:
+        """Term by name, for TensorBoard."""
+        return {f.name: getattr(self, f.name).item() for f in fields(self)}
+
+
+def judged(x: Tensor, output: NetworkOutput, mask: Tensor | None) -> Tensor:
+    """What the losses of the whole picture see: x_hat with the small faces of x."""
+    return output.x_hat if mask is None else masked_fake(x, output.x_hat, mask)
+
+
+class PerceptualTrainer(Trainer):
+    """`base` gives the weights of the squared-error stage; `masks` the small faces of crops, where wanted.
+
+    A checkpoint carries the discriminator and the base too, so that resuming needs neither again.
+    """
+
+    recipe: PerceptualRecipe
+
+    def __init__(
+        self,
+        recipe: PerceptualRecipe,
+        data: Path,
+        out: Path,
+        *,
+        base: Callable[[], Mapping[str, Tensor] | None],
+        trunk: Callable[[TrunkName], Features] = trunk,
+        masks: Masks | None = None,
+        validation: Path | None = None,
+        threads: int | None = None,
+        minutes_between_checkpoints: float = 3.0,
+        validate_every: int = 2000,
+    ) -> None:
+        self._weights_of_base = base
+        self._masks = masks
+        names = {recipe.weights.lpips_trunk, recipe.weights.style_trunk}
+        self._trunks = {name: trunk(name) for name in sorted(names)}
+        super().__init__(
+            recipe,
+            data,
+            out,
+            validation=validation,
+            threads=threads,
+            minutes_between_checkpoints=minutes_between_checkpoints,
+            validate_every=validate_every,
+        )
+
+    def _trainable(self, name: str) -> bool:
+        decoder = name.startswith(DECODER_PARTS)
+        return super()._trainable(name) and (decoder or not self.recipe.decoder_only)
+
+    def _add_parts(self) -> None:
+        recipe = self.recipe
+        if recipe.decoder_only:
+            for name, parameter in self.network.named_parameters():
+                parameter.requires_grad_(self._trainable(name))
+        self.discriminator = Discriminator(self.config.latent, recipe.discriminator_width)
+        self.d_optimizer = torch.optim.Adam(
+            self.discriminator.parameters(), lr=recipe.discriminator_rate, betas=recipe.momenta
+        )
+        self.gan_from = round(recipe.gan_from * recipe.steps)
+        self.base = deepcopy(self.network).requires_grad_(False)
+        if not (self.out / CHECKPOINT).exists():
+            weights = self._weights_of_base()
+            if weights is None:
+                raise TrainingError(
+                    f"{recipe.name} begins from the weights of {recipe.base}: train those first "
+                    f"(hflic train {recipe.base})"
+                )
+            self.network.load_state_dict(weights, strict=False)
+            self.base.load_state_dict(weights, strict=False)
+            self.ema = Ema(self.network, recipe.ema)
+
+    def _state(self) -> dict[str, Any]:
+        return super()._state() | {
+            "discriminator": self.discriminator.state_dict(),
+            "d_optimizer": self.d_optimizer.state_dict(),
+            "base": self.base.state_dict(),
+        }
+
+    def _resume(self, state: dict[str, Any]) -> None:
+        super()._resume(state)
+        self.discriminator.load_state_dict(state["discriminator"])
+        self.d_optimizer.load_state_dict(state["d_optimizer"])
+        self.base.load_state_dict(state["base"])
+
+    def train_step(self) -> tuple[float, float, float]:
+        """One step of the network and, once it has joined, one of the discriminator."""
+        part, inner, batch, position = self._begin_step()
+        hard = self.recipe.decoder_only or inner >= part.steps * (1 - part.hard)
+        joined = self.step >= self.gan_from
+        mask = self._masks(batch.places, part.side) if self._masks is not None else None
+        output = self.network(batch.x, position, hard=hard)
+        latents = self.network.unscale(output.y_hat, position).detach()
+        self.discriminator.requires_grad_(False)
+        terms = self.terms(batch.x, output, latents, position, mask, joined=joined)
+        loss = terms.loss
+        self._finish_step(loss if self.recipe.decoder_only else loss + self.network.entropy_bottleneck.loss())
+        self.scalars = terms.scalars()
+        if joined and self.recipe.weights.gan:
+            self._discriminator_step(batch.x, judged(batch.x, output, mask).detach(), latents)
+        bits = output.y_bits + output.z_bits
+        bpp = bits.mean().item() / (part.side * part.side)
+        return loss.item(), bpp, decibels((output.x_hat.detach() - batch.x).square())
+
+    def _discriminator_step(self, real: Tensor, fake: Tensor, latents: Tensor) -> None:
+        self.discriminator.requires_grad_(True)
+        hinge = self.recipe.weights.adversarial == "hinge"
+        loss_of = hinge_discriminator if hinge else nonsaturating_discriminator
+        loss = loss_of(*self.discriminator.compare(real, fake, latents))
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(self.discriminator.parameters(), self.recipe.clip, error_if_nonfinite=True)
+        self.d_optimizer.step()
+        self.d_optimizer.zero_grad(set_to_none=True)
+        self.scalars["discriminator"] = loss.item()
+
+    def terms(
+        self,
+        x: Tensor,
+        output: NetworkOutput,
+        latents: Tensor,
+        position: Tensor,
+        mask: Tensor | None,
+        *,
+        joined: bool,
+    ) -> Terms:
+        """The recipe's terms; training and validation both come through here, with the same weights.
+
+        x: (B, 3, H, W) in 0..1; latents: (B, M, H/16, W/16) unscaled; mask: small faces, (B, 1, H, W);
+        joined: whether style and discriminator take part.
+        """
+        weights = self.recipe.weights
+        fake = judged(x, output, mask)
+        zero = x.new_zeros(())
+        lpips, style = self._feature_terms(x, fake, joined=joined)
+        gan = zero
+        if joined and weights.gan:
+            hinge = weights.adversarial == "hinge"
+            gan = (hinge_generator if hinge else nonsaturating_generator)(self.discriminator(fake, latents))
+        return Terms(
+            rate=zero if self.recipe.decoder_only else self._rate_term(x, output, position),
+            mse=weights.mse * 255.0**2 * (fake - x).square().mean(),
+            charbonnier=weights.charbonnier * charbonnier(fake, x),
+            lpips=weights.lpips * lpips,
+            style=weights.style * style,
+            gan=weights.gan * gan,
+            face=zero if mask is None else weights.face * face_mse(x, output.x_hat, mask),
+        )
+
+    def _feature_terms(self, x: Tensor, fake: Tensor, *, joined: bool) -> tuple[Tensor, Tensor]:
+        weights = self.recipe.weights
+        styled = bool(weights.style) and joined
+        depth: dict[TrunkName, int] = {}
+        if styled:
+            depth[weights.style_trunk] = max(weights.style_layers) + 1
+        if weights.lpips:
+            depth[weights.lpips_trunk] = len(self._trunks[weights.lpips_trunk].heads)
+        with torch.no_grad():
+            real_maps = {n: self._trunks[n].features(x, count=count) for n, count in depth.items()}
+        fake_maps = {n: self._trunks[n].features(fake, count=count) for n, count in depth.items()}
+        lpips = style = x.new_zeros(())
+        if weights.lpips:
+            name = weights.lpips_trunk
+            lpips = lpips_distance(real_maps[name], fake_maps[name], self._trunks[name].heads).mean()
+        if styled:
+            name, layers = weights.style_trunk, weights.style_layers
+            style = style_loss([real_maps[name][i] for i in layers], [fake_maps[name][i] for i in layers])
+        return lpips, style
+
+    def _rate_term(self, x: Tensor, output: NetworkOutput, position: Tensor) -> Tensor:
+        """lambda(R, R*) R / R*, where R* is what the squared-error model spends on the same crops."""
+        with torch.no_grad():
+            _, y_bits, z_bits = self.base.code(x, position, hard=True)
+            target = (y_bits + z_bits).clamp(min=LEAST_BASE_BPP * x.shape[2] * x.shape[3])
+        share = ((output.y_bits + output.z_bits) / target).mean()
+        return rate_multiplexer(share, 1.0, RATE_ABOVE, RATE_BELOW) * share
+
+    def _validate(self, writer: SummaryWriter) -> None:
+        super()._validate(writer)
+        assert self.validation is not None
+        assert self.config.ladder is not None
+        network = averaged(self.network, self.ema)
+        self.discriminator.eval()
+        sums: dict[str, float] = {}
+        paths = spread(self.validation, VALIDATION_PICTURES)
+        for index, path in enumerate(paths):
+            position = torch.tensor([self.config.ladder.top * (index + 0.5) / len(paths)])
+            x = read(path, VALIDATION_SIDE)
+            with torch.no_grad():
+                output = network(x, position, hard=True)
+                latents = network.unscale(output.y_hat, position)
+                terms = self.terms(x, output, latents, position, None, joined=True)
+            for name, value in terms.scalars().items():
+                sums[name] = sums.get(name, 0.0) + value / len(paths)
+        self.discriminator.train()
+        for name, value in (sums | {"loss": sum(sums.values())}).items():
+            writer.add_scalar(f"validation/{name}", value, self.step)

@@ -1,0 +1,48 @@
+"""The queue `make train` works through: each entry up to a round's end, resuming whatever was begun."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from models.training.recipes import QUEUE, Recipe
+from models.training.start import recipe_named, trainer_for
+from models.training.trainer import CHECKPOINT, Progress, load_checkpoint
+
+
+def goal_of(recipe: Recipe, rounds: int) -> int:
+    """Steps up to the end of the first `rounds` rounds."""
+    return sum(part.steps for part in recipe.rounds[:rounds])
+
+
+def steps_done(run: Path) -> int:
+    """Steps of the run in a folder, 0 where there is none."""
+    path = run / CHECKPOINT
+    return int(load_checkpoint(path)["step"]) if path.exists() else 0
+
+
+def run_queue(
+    data: Path,
+    runs: Path,
+    validation: Path | None,
+    report: Callable[[Recipe], Callable[[Progress], None]],
+) -> None:
+    """Train every entry in order until all are done or a signal stops one."""
+    runs.mkdir(parents=True, exist_ok=True)
+    pid = runs / "train.pid"
+    pid.write_text(str(os.getpid()), encoding="ascii")
+    try:
+        for name, rounds in QUEUE:
+            recipe = recipe_named(name)
+            goal = goal_of(recipe, rounds)
+            if steps_done(runs / name) >= goal:
+                continue
+            trainer = trainer_for(name, data, runs / name, runs=runs, validation=validation)
+            try:
+                if not trainer.run(goal, report(recipe)):
+                    return
+            finally:
+                trainer.close()
+    finally:
+        pid.unlink(missing_ok=True)

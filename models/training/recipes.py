@@ -1,0 +1,100 @@
+"""Every training recipe, and the queue `make train` works through. Constants name their source."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from models.networks.builders import NetworkConfig
+from models.networks.elic import LITE_GROUPS_5, LITE_GROUPS_10, lite_config
+from models.networks.hific import hific_lite
+from models.training.data import CropPlan
+
+
+@dataclass(frozen=True)
+class Round:
+    """A stretch of training with a schedule of its own: warm-up, constant, cosine to `final` x rate.
+
+    Weights may be published at the end of any round, and the next one begins from them.
+    """
+
+    steps: int
+    rate: float = 8e-4  # codecs.md 0.10
+    warmup: int = 200
+    constant: float = 0.3  # share of the steps before the cosine
+    final: float = 0.02
+    batch: int = 8
+    side: int = 192
+    hard: float = 0.04  # last share with rounded latents in the rate too (Chandelier's ELIC: 5%)
+
+    def learning_rate(self, step: int) -> float:
+        """The rate at a step of this round."""
+        if step < self.warmup:
+            return self.rate * (step + 1) / self.warmup
+        progress = step / self.steps
+        if progress < self.constant:
+            return self.rate
+        share = min((progress - self.constant) / (1 - self.constant), 1.0)
+        return self.rate * (self.final + (1 - self.final) * 0.5 * (1 + math.cos(math.pi * share)))
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How one set of weights is made.
+
+    `codec` is the id the weights are published for; `lambda_reference` divides each sample's loss by
+    sqrt(lambda / lambda_reference), so that all rates pull equally (codecs.md 0.10).
+    """
+
+    name: str
+    codec: str
+    network: Callable[[], NetworkConfig]
+    rounds: tuple[Round, ...]
+    lambda_reference: float = 0.0075
+    clip: float = 1.0
+    ema: float = 0.999
+    seed: int = 1
+    plan: CropPlan = CropPlan()
+
+    @property
+    def steps(self) -> int:
+        """Steps of all rounds."""
+        return sum(r.steps for r in self.rounds)
+
+    def at(self, step: int) -> tuple[Round, int]:
+        """The round a step belongs to and the step's number within it."""
+        for part in self.rounds:
+            if step < part.steps:
+                return part, step
+            step -= part.steps
+        return self.rounds[-1], self.rounds[-1].steps - 1
+
+
+_MSE_ROUNDS = (
+    Round(12_000),
+    Round(30_000, rate=6e-4),
+    Round(60_000, rate=5e-4, side=256),
+)
+
+RECIPES: dict[str, Recipe] = {
+    recipe.name: recipe
+    for recipe in (
+        Recipe("elic-lite", "elic:lite", lambda: lite_config(LITE_GROUPS_10, 0.5), _MSE_ROUNDS),
+        Recipe("elic-5-lite", "elic-5:lite", lambda: lite_config(LITE_GROUPS_5, 0.5), _MSE_ROUNDS),
+        Recipe("hflic-lite", "hflic-mse:lite", lambda: lite_config(LITE_GROUPS_5, 2.0), _MSE_ROUNDS),
+        Recipe("hific-lite", "hific:lite", hific_lite, _MSE_ROUNDS),
+    )
+}
+
+# In this order, each up to the end of the round named: both models grow together.
+QUEUE: tuple[tuple[str, int], ...] = (
+    ("elic-lite", 1),
+    ("hflic-lite", 1),
+    ("hflic-lite", 2),
+    ("elic-lite", 2),
+    ("elic-5-lite", 2),
+    ("hflic-lite", 3),
+    ("elic-lite", 3),
+    ("elic-5-lite", 3),
+)

@@ -1,0 +1,66 @@
+"""From a recipe's name to a trainer ready to run: which kind it is, and what it begins from."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+from torch import Tensor
+
+from models.training.data import Photographs
+from models.training.perceptual_recipes import PERCEPTUAL, PerceptualRecipe
+from models.training.perceptual_trainer import PerceptualTrainer
+from models.training.publish import published_start
+from models.training.recipes import RECIPES, Recipe
+from models.training.small_faces import SmallFaces
+from models.training.trainer import CHECKPOINT, Trainer, TrainingError, load_checkpoint
+
+
+def recipe_named(name: str) -> Recipe:
+    """The recipe of a name, squared error or perceptual. Raises TrainingError and names the known ones."""
+    recipe = RECIPES.get(name) or PERCEPTUAL.get(name)
+    if recipe is None:
+        known = ", ".join([*RECIPES, *PERCEPTUAL])
+        raise TrainingError(f"there is no recipe '{name}': choose one of {known}")
+    return recipe
+
+
+def base_weights(recipe: PerceptualRecipe, runs: Path) -> dict[str, Tensor] | None:
+    """What a perceptual recipe begins from: the averages of the run in `runs`, else what is published."""
+    path = runs / recipe.base / CHECKPOINT
+    if path.exists():
+        state = load_checkpoint(path)
+        weights: dict[str, Tensor] = {**state["network"], **state["ema"]}
+        return weights
+    published = published_start(RECIPES[recipe.base])
+    return published[0] if published is not None else None
+
+
+def trainer_for(
+    name: str,
+    data: Path,
+    out: Path,
+    *,
+    runs: Path,
+    validation: Path | None = None,
+    threads: int | None = None,
+) -> Trainer:
+    """A trainer of either kind, resumed where `out` holds a checkpoint. Raises TrainingError, DataError.
+
+    `runs` holds the runs of other recipes by name. Small faces are looked for, once, where the recipe
+    has a term for them.
+    """
+    recipe = recipe_named(name)
+    if not isinstance(recipe, PerceptualRecipe):
+        start = partial(published_start, recipe)
+        return Trainer(recipe, data, out, validation=validation, start=start, threads=threads)
+    masks = SmallFaces(Photographs(data, cache_bytes=0)).masks if recipe.weights.face else None
+    return PerceptualTrainer(
+        recipe,
+        data,
+        out,
+        base=partial(base_weights, recipe, runs),
+        masks=masks,
+        validation=validation,
+        threads=threads,
+    )

@@ -1,0 +1,321 @@
+"""Where weights come from, how they are checked, and how a network becomes a weights file."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import sys
+from dataclasses import asdict, dataclass, field, fields
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import platformdirs
+
+from models.bitstream.container import NETWORKS
+from models.errors import WeightsError
+from models.files import write_file
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from models.bitstream.latents import EntropyData
+    from models.networks.base import CompressionNetwork
+
+SUFFIX = ".safetensors"
+_TABLE_PREFIX = "entropy_data."
+_ENTROPY_TENSORS = {"medians": "float64", "thresholds": "int32"} | {
+    f"{kind}.{part}": "int32" for kind in "yz" for part in ("counts", "lengths", "first")
+}
+_MAX_BYTES = 4 << 30
+_CARD_TYPES: dict[str, Any] = {"str": str, "int": int, "float": int | float}
+_FINGERPRINT = re.compile("[0-9a-f]{64}")
+
+
+@dataclass(frozen=True)
+class Card:
+    """What is known about a set of weights.
+
+    codec: the id it serves ("elic:lite"); network: its name in models.networks.builders; steps, hours:
+    training so far, hours of wall clock; validation: rows of {"quality", "bpp", "psnr"} from real files.
+    """
+
+    codec: str
+    network: str
+    recipe: str
+    steps: int
+    hours: float
+    data: str
+    licence: str
+    revision: str
+    created: str
+    validation: tuple[dict[str, float], ...] = ()
+    validation_data: str = ""
+    notes: str = ""
+    extra: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class WeightsFile:
+    """A weights file that was found; nothing but its header has been read."""
+
+    path: Path
+    card: Card
+    fingerprint: str
+
+    @property
+    def name(self) -> str:
+        """The file's name without suffix."""
+        return self.path.name.removesuffix(SUFFIX)
+
+
+def asset_folder() -> Path:
+    """The program's assets, also inside a frozen program."""
+    base = getattr(sys, "_MEIPASS", None)
+    return (Path(base) if base else Path(__file__).resolve().parents[1]) / "assets"
+
+
+def folders() -> tuple[Path, ...]:
+    """Folders searched for weights, first hit wins: HFLIC_WEIGHTS, the person's own, the shipped."""
+    chosen = os.environ.get("HFLIC_WEIGHTS")
+    own = Path(platformdirs.user_data_dir("hflic", appauthor=False)) / "weights"
+    return (*((Path(chosen),) if chosen else ()), own, asset_folder() / "weights")
+
+
+def read_header(path: Path) -> WeightsFile:
+    """The card and fingerprint of a file. Raises WeightsError for a damaged or foreign one."""
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            if not 2 <= length <= min(size - 8, 32 << 20):
+                raise ValueError("no safetensors header")
+            metadata = json.loads(file.read(length))["__metadata__"]
+        values = json.loads(metadata["card"])
+        values["validation"] = tuple(values.get("validation", ()))
+        card, fingerprint = Card(**values), metadata["fingerprint"]
+        for part in fields(card):
+            if not isinstance(getattr(card, part.name), _CARD_TYPES.get(str(part.type), object)):
+                raise ValueError(f"{part.name} is no {part.type}")
+        if card.codec.partition(":")[0] not in NETWORKS.values():
+            raise ValueError(f"no codec {card.codec!r}")
+        if not _FINGERPRINT.fullmatch(fingerprint):
+            raise ValueError("no fingerprint")
+        return WeightsFile(path, card, fingerprint)
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise WeightsError(f"{path.name} is not a weights file of this program ({error})") from error
+
+
+@cache
+def _scan(folder: Path, _stamp: int) -> tuple[WeightsFile, ...]:
+    found = []
+    for path in sorted(folder.glob(f"*{SUFFIX}")):
+        try:
+            found.append(read_header(path))
+        except WeightsError:
+            continue
+    return tuple(found)
+
+
+def available() -> tuple[WeightsFile, ...]:
+    """Every usable weights file, in the order of `folders`. Damaged files are left out."""
+    found: list[WeightsFile] = []
+    for folder in folders():
+        if folder.is_dir():
+            found += _scan(folder, folder.stat().st_mtime_ns)
+    return tuple(found)
+
+
+# What a bare id may stand for, best first. HFLIC and PO-ELIC begin as their MSE-trained networks:
+# until the perceptual stage is trained, the id gives those, and says so by the codec it reports.
+_STANDS_FOR: dict[str, tuple[str, ...]] = {"hflic": ("hflic", "hflic-mse"), "po-elic": ("po-elic", "elic-5")}
+
+
+def candidates(id: str) -> tuple[str, ...]:
+    """The exact codec ids ("elic:paper") an id may be served by, best first."""
+    base, _, size = id.partition(":")
+    bases = _STANDS_FOR.get(base, (base,)) if base == "hflic" else (base,)
+    sizes = (size,) if size else ("paper", "lite")
+    return tuple(f"{b}:{s}" for b in bases for s in sizes)
+
+
+def find(id: str) -> WeightsFile:
+    """The weights that serve a codec id best. Raises WeightsError where there are none."""
+    present = available()
+    for wanted in candidates(id):
+        for file in present:
+            if file.card.codec == wanted:
+                return file
+    raise WeightsError(
+        f"no weights for '{id}' here: train them with 'hflic train', "
+        f"or put a weights file into {folders()[0]}"
+    )
+
+
+def missing(id: str) -> str:
+    """Why a learned codec cannot be used here and what to do, "" where it can. Reads headers only."""
+    try:
+        find(id)
+    except WeightsError as error:
+        return str(error)
+    return ""
+
+
+def by_fingerprint(prefix: bytes, network: str) -> WeightsFile:
+    """The weights a .hflic file was made with. Raises WeightsError that says which ones it needs."""
+    for file in available():
+        if bytes.fromhex(file.fingerprint).startswith(prefix):
+            return file
+    raise WeightsError(
+        f"this file needs the {network} weights {prefix.hex()}, which are not here: "
+        f"put them into {folders()[0]}"
+    )
+
+
+def _fingerprint(tensors: dict[str, Any]) -> str:
+    hasher = hashlib.sha256()
+    for name in sorted(tensors):
+        value = np.ascontiguousarray(tensors[name])
+        hasher.update(f"{name} {value.dtype.str} {value.shape}\n".encode())
+        hasher.update(value.tobytes())
+    return hasher.hexdigest()
+
+
+def _checkerboards(network: CompressionNetwork) -> dict[str, Any]:
+    from models.networks.context import CheckerboardConv
+
+    return {
+        f"{name}.weight": module.mask.flatten().bool()
+        for name, module in network.named_modules()
+        if isinstance(module, CheckerboardConv)
+    }
+
+
+def save(network: CompressionNetwork, card: Card, path: Path) -> WeightsFile:
+    """Write a weights file: float16 tensors (gains and bottleneck float32), the integer tables, the card.
+
+    The taps a checkerboard never uses are left out. Written under a temporary name and renamed.
+    """
+    from safetensors.numpy import save as to_bytes
+
+    masks = _checkerboards(network)
+    tensors: dict[str, Any] = {}
+    rounded: dict[str, Tensor] = {}
+    for name, value in network.named_parameters():
+        kept = value.detach().float()
+        if not name.startswith(("gain.", "entropy_bottleneck.")):
+            kept = kept.half()
+        rounded[name] = kept.float()
+        if name in masks:
+            kept = kept.flatten(2)[:, :, masks[name]]
+        tensors[name] = kept.contiguous().numpy()
+    network.load_state_dict(rounded, strict=False)  # the tables belong to the weights as they are stored
+    data = export_entropy_data(network)
+    tensors |= {
+        f"{_TABLE_PREFIX}medians": data.medians.numpy(),
+        f"{_TABLE_PREFIX}thresholds": data.thresholds,
+    }
+    for kind, tables in (("y", data.y_tables), ("z", data.z_tables)):
+        for part in ("counts", "lengths", "first"):
+            tensors[f"{_TABLE_PREFIX}{kind}.{part}"] = getattr(tables, part)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    metadata = {"card": json.dumps(asdict(card), sort_keys=True), "fingerprint": _fingerprint(tensors)}
+    write_file(path, to_bytes(tensors, metadata))
+    return read_header(path)
+
+
+def write_card(card: Card, path: Path) -> None:
+    """The card as a JSON file beside the weights, for people."""
+    text = json.dumps(asdict(card), indent=2, sort_keys=True) + "\n"
+    write_file(path.with_name(path.name.removesuffix(SUFFIX) + ".json"), text.encode())
+
+
+def export_entropy_data(network: CompressionNetwork) -> EntropyData:
+    """Compute the integer tables of a network. The only place where they are made."""
+    from models.bitstream import tables
+    from models.bitstream.latents import EntropyData
+    from models.networks.base import SCALE_LEVELS, SCALE_MAX, SCALE_MIN
+
+    scales = np.exp(np.linspace(np.log(SCALE_MIN), np.log(SCALE_MAX), SCALE_LEVELS))
+    return EntropyData(
+        tables.gaussian_tables(scales),
+        tables.bottleneck_tables(network.entropy_bottleneck),
+        tables.medians_on_grid(network.entropy_bottleneck),
+        tables.scale_thresholds(scales, log_scale=network.log_scale),
+    )
+
+
+def load(file: WeightsFile) -> tuple[CompressionNetwork, EntropyData]:
+    """Build the network of a weights file and its tables, after checking every name, shape and type.
+
+    Raises WeightsError that names the first mismatch.
+    """
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    from models.networks import builders
+
+    try:
+        if file.path.stat().st_size > _MAX_BYTES:
+            raise WeightsError(f"{file.path.name} is larger than any weights file")
+        tensors = load_file(file.path)
+    except (SafetensorError, OSError, KeyError, TypeError) as error:  # the latter: types NumPy has not
+        raise WeightsError(f"{file.path.name} is damaged: fetch it again ({error})") from error
+    if _fingerprint(tensors) != file.fingerprint:
+        raise WeightsError(f"{file.path.name} does not match its fingerprint: it is damaged, fetch it again")
+    if file.card.network not in builders.BUILDERS:
+        raise WeightsError(f"{file.path.name} is for the unknown network '{file.card.network}'")
+    network = builders.build(builders.config(file.card.network))
+    stored = {k.removeprefix(_TABLE_PREFIX): v for k, v in tensors.items() if k.startswith(_TABLE_PREFIX)}
+    network.load_state_dict(_parameters(network, tensors, file.path.name), strict=False)
+    return network.eval(), _entropy_data(network, stored, file.path.name)
+
+
+def _entropy_data(network: CompressionNetwork, stored: dict[str, Any], name: str) -> EntropyData:
+    import torch
+
+    from models.bitstream.latents import EntropyData
+    from models.bitstream.tables import Tables
+    from models.networks.base import SCALE_LEVELS
+
+    for key, kind in _ENTROPY_TENSORS.items():
+        if key not in stored:
+            raise WeightsError(f"{name} has no table '{key}'")
+        if stored[key].dtype != kind or stored[key].ndim != 1:
+            raise WeightsError(f"{name}: table '{key}' has a wrong type or shape")
+    y, z = (Tables(*(stored[f"{kind}.{part}"] for part in ("counts", "lengths", "first"))) for kind in "yz")
+    data = EntropyData(y, z, torch.from_numpy(stored["medians"]), stored["thresholds"])
+    if (len(y.lengths), len(z.lengths)) != (SCALE_LEVELS, len(network.entropy_bottleneck.quantiles)):
+        raise WeightsError(
+            f"{name} has {len(y.lengths)} and {len(z.lengths)} tables, not those of its network"
+        )
+    return data
+
+
+def _parameters(network: CompressionNetwork, tensors: dict[str, Any], name: str) -> dict[str, Tensor]:
+    import torch
+
+    masks = _checkerboards(network)
+    known = {key for key, _ in network.named_parameters()} | {_TABLE_PREFIX + key for key in _ENTROPY_TENSORS}
+    if unknown := sorted(tensors.keys() - known):
+        raise WeightsError(f"{name} has the tensor {unknown[0]}, unknown to its network")
+    state = {}
+    for key, value in network.named_parameters():
+        if key not in tensors:
+            raise WeightsError(f"{name} lacks the tensor {key}")
+        if tensors[key].dtype not in (np.float16, np.float32):
+            raise WeightsError(f"{name}: {key} is of type {tensors[key].dtype}, not a float")
+        stored = torch.from_numpy(tensors[key]).float()
+        if key in masks:
+            full = torch.zeros(*value.shape[:2], len(masks[key]))
+            if stored.shape != (*value.shape[:2], int(masks[key].sum())):
+                raise WeightsError(f"{name}: {key} has the shape {tuple(stored.shape)}")
+            full[:, :, masks[key]] = stored
+            stored = full.view(value.shape)
+        if stored.shape != value.shape:
+            raise WeightsError(f"{name}: {key} has the shape {tuple(stored.shape)}, not {tuple(value.shape)}")
+        state[key] = stored
+    return state

@@ -1,0 +1,90 @@
+"""Fixtures of the viewer's tests: no screen, no trace on this machine, nothing left running."""
+
+from __future__ import annotations
+
+import gc
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import platformdirs
+import pytest
+from PySide6.QtCore import QCoreApplication, QEvent, QThread, QTimer
+from shiboken6 import isValid
+
+from models.picture import Picture
+from tests.app.engines import HandEngine, InlineEngine
+
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+
+@pytest.fixture(autouse=True)
+def _no_trace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Settings and logs go to a folder of the test."""
+    for kind in ("config", "log", "data", "cache", "state"):
+        folder = tmp_path / f"user-{kind}"
+        monkeypatch.setattr(platformdirs, f"user_{kind}_dir", lambda *a, folder=folder, **k: str(folder))
+
+
+@pytest.fixture(autouse=True)
+def _nothing_left() -> Iterator[None]:
+    """No thread, process or timer outlives a test."""
+    yield
+    app = QCoreApplication.instance()
+    if app is not None:
+        QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+    left = _running()
+    if left:
+        del left
+        gc.collect()
+        left = _running()
+    assert not left, f"still running: {left}"
+    assert not multiprocessing.active_children()
+
+
+def _running() -> list[object]:
+    return [
+        thing
+        for thing in gc.get_objects()
+        if (isinstance(thing, QThread) and isValid(thing) and thing.isRunning())
+        or (isinstance(thing, QTimer) and isValid(thing) and thing.isActive())
+    ]
+
+
+@pytest.fixture
+def hand() -> Iterator[HandEngine]:
+    """An engine whose answers the test gives."""
+    engine = HandEngine()
+    yield engine
+    engine.close()
+
+
+@pytest.fixture
+def inline() -> Iterator[InlineEngine]:
+    """An engine that runs tasks in this process, one an event loop turn."""
+    engine = InlineEngine()
+    yield engine
+    engine.close()
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Callable[..., Path]:
+    """Makes picture files: `photo("name.png", 96, 64)`."""
+
+    def make(name: str = "photo.png", width: int = 96, height: int = 64, seed: int = 0) -> Path:
+        path = tmp_path / name
+        Picture(scene(width, height, seed)).save(path)
+        return path
+
+    return make
+
+
+def scene(width: int, height: int, seed: int = 0) -> np.ndarray:
+    """Pixels (H, W, 3) with smooth parts, edges and texture."""
+    random = np.random.default_rng(seed)
+    down, across = np.mgrid[0:height, 0:width]
+    base = np.stack([across * 255 / width, down * 255 / height, 128 + 100 * np.sin(across / 5)], axis=-1)
+    base[height // 4 : height // 2, width // 4 : width // 2] = (230, 40, 40)
+    return (base + random.normal(0, 12, base.shape)).clip(0, 255).astype(np.uint8)

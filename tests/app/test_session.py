@@ -1,0 +1,365 @@
+"""The session: what runs again, what does not, and what is dropped. No screen, no widgets."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from app.labels import suggested_name
+from app.raster import Raster, from_picture
+from app.session import Session
+from app.state import FILE, ORIGINAL, Level, Phase, Side
+from app.tasks import Coded, Compress, Difference, Measure, Measured, OpenCoded, OpenFile, SaveFile
+from app.worker import Failure
+from models.codec import Encoding, Rate
+from models.picture import Picture
+from tests.app.conftest import scene
+from tests.app.engines import HandEngine
+
+
+@pytest.fixture
+def session(qapp: object, hand: HandEngine) -> Session:
+    made = Session(hand, "webp", "jpeg")  # type: ignore[arg-type]
+    made.start()
+    hand.all_usable()
+    return made
+
+
+def raster(width: int = 48, height: int = 32, seed: int = 0) -> Raster:
+    return from_picture(Picture(scene(width, height, seed)))
+
+
+def coded(codec: str, size: int = 100, seed: int = 1, weights: str | None = None) -> Coded:
+    picture = raster(seed=seed)
+    return Coded(Encoding(b"x" * size, codec, 50, 48, 32, 0.1, weights), picture, 0.05)
+
+
+def show(session: Session, hand: HandEngine, seed: int = 0, path: str = "photo.png") -> Raster:
+    session.open([Path(path)])
+    picture = raster(seed=seed)
+    hand.answer(OpenFile, picture)
+    return picture
+
+
+def running(hand: HandEngine) -> list[str]:
+    done = {g.id for g in hand.given if g.id in hand.stopped}
+    return [g.task.codec for g in hand.tasks(Compress) if g.id not in done]
+
+
+def test_an_opened_picture_is_compressed_on_both_sides(session: Session, hand: HandEngine) -> None:
+    picture = show(session, hand)
+    assert [g.task for g in hand.tasks(Compress)] == [
+        Compress(picture.digest, "webp", Rate(bpp=0.25)),
+        Compress(picture.digest, "jpeg", Rate(bpp=0.25)),
+    ]
+    assert session.view(Side.LEFT).raster is picture  # the original fills the place until then
+    assert session.view(Side.LEFT).stale
+    made = coded("webp")
+    hand.answer(Compress, made, at=0)
+    assert session.view(Side.LEFT).phase is Phase.DONE
+    assert session.view(Side.LEFT).raster is made.raster
+    assert session.view(Side.RIGHT).working
+
+
+def test_only_the_changed_side_runs_again(session: Session, hand: HandEngine) -> None:
+    show(session, hand)
+    hand.answer(Compress, coded("webp"), at=0)
+    hand.answer(Compress, coded("jpeg", seed=2), at=1)
+    before = len(hand.tasks(Compress))
+    session.choose(Side.RIGHT, "avif")
+    assert [g.task.codec for g in hand.tasks(Compress)[before:]] == ["avif"]
+    assert session.view(Side.LEFT).phase is Phase.DONE
+
+
+def test_superseded_job_is_cancelled_and_its_late_result_dropped(session: Session, hand: HandEngine) -> None:
+    show(session, hand)
+    old = hand.tasks(Compress)[1]
+    session.choose(Side.RIGHT, "avif")
+    assert old.id in hand.stopped
+    hand.finished.emit(old.id, coded("jpeg"))
+    view = session.view(Side.RIGHT)
+    assert view.working
+    assert view.coded is None
+    new = coded("avif", seed=3)
+    hand.answer(Compress, new)
+    assert session.view(Side.RIGHT).coded is new
+
+
+def test_cached_result_shows_at_once_and_runs_nothing(session: Session, hand: HandEngine) -> None:
+    show(session, hand)
+    first = coded("jpeg")
+    hand.answer(Compress, first, at=1)
+    session.choose(Side.RIGHT, "avif")
+    hand.answer(Compress, coded("avif", seed=3))
+    before = len(hand.given)
+    session.choose(Side.RIGHT, "jpeg")
+    assert session.view(Side.RIGHT).coded is first
+    assert not [g for g in hand.given[before:] if isinstance(g.task, Compress)]
+
+
+def test_both_sides_with_the_same_choice_share_one_job(session: Session, hand: HandEngine) -> None:
+    show(session, hand)
+    hand.answer(Compress, coded("webp"), at=0)
+    session.choose(Side.LEFT, "jpeg")
+    assert running(hand).count("jpeg") == 1
+    made = coded("jpeg")
+    hand.answer(Compress, made)
+    assert session.view(Side.LEFT).coded is session.view(Side.RIGHT).coded is made
+
+
+def test_swapping_sides_computes_nothing(session: Session, hand: HandEngine) -> None:
+    show(session, hand)
+    left, right = coded("webp"), coded("jpeg", seed=2)
+    hand.answer(Compress, left, at=0)
+    hand.answer(Compress, right, at=1)
+    before = len(hand.given)
+    session.swap()
+    assert session.view(Side.LEFT).coded is right
+    assert session.view(Side.RIGHT).coded is left
+    assert len(hand.given) == before
+
+
+def test_locked_rate_goes_to_both_sides_unlocked_to_one(session: Session, hand: HandEngine) -> None:
+    show(session, hand)
+    session.set_rate(Side.LEFT, Rate(bpp=0.5))
+    assert {session.choice(side).rate for side in Side} == {Rate(bpp=0.5)}
+    session.set_locked(False)
+    session.set_rate(Side.RIGHT, Rate(quality=30))
+    assert session.choice(Side.LEFT).rate == Rate(bpp=0.5)
+    assert session.choice(Side.RIGHT).rate == Rate(quality=30)
+    session.set_locked(True)
+    assert session.choice(Side.RIGHT).rate == Rate(bpp=0.5)
+
+
+def test_a_dragged_slider_starts_one_job_when_it_rests(
+    session: Session, hand: HandEngine, qtbot: object
+) -> None:
+    show(session, hand)
+    hand.answer(Compress, coded("webp"), at=0)
+    hand.answer(Compress, coded("jpeg", seed=2), at=1)
+    before = len(hand.tasks(Compress))
+    for step in range(5):
+        session.set_rate(Side.LEFT, Rate(bpp=0.3 + step / 100), settle=True)
+    assert len(hand.tasks(Compress)) == before
+    assert not session.idle
+    qtbot.waitUntil(lambda: len(hand.tasks(Compress)) > before, timeout=2000)  # type: ignore[attr-defined]
+    assert [g.task.rate.bpp for g in hand.tasks(Compress)[before:]] == pytest.approx([0.34, 0.34])
+
+
+def test_cancel_stops_both_sides_and_trying_again_starts_them(session: Session, hand: HandEngine) -> None:
+    show(session, hand)
+    jobs = {g.id for g in hand.tasks(Compress)}
+    session.cancel()
+    assert jobs <= set(hand.stopped)
+    assert {session.view(side).phase for side in Side} == {Phase.STOPPED}
+    assert not session.working
+    session.retry()
+    assert {session.view(side).phase for side in Side} == {Phase.RUNNING}
+
+
+def test_cancelled_opening_keeps_the_picture(session: Session, hand: HandEngine) -> None:
+    picture = show(session, hand)
+    session.open([Path("other.png")])
+    assert session.opener.name == "other.png"
+    session.cancel()
+    hand.cancelled.emit(hand.given[-1].id)
+    assert session.opener.name == ""
+    assert session.picture is picture
+
+
+def test_failure_is_told_and_the_other_side_goes_on(session: Session, hand: HandEngine) -> None:
+    told = []
+    session.noticed.connect(told.append)
+    show(session, hand)
+    hand.failed.emit(hand.tasks(Compress)[1].id, Failure("the picture is too large"))
+    assert session.view(Side.RIGHT).phase is Phase.FAILED
+    assert session.view(Side.RIGHT).error == "the picture is too large"
+    assert [(n.level, n.text) for n in told] == [(Level.ERROR, "JPEG: the picture is too large")]
+    assert session.view(Side.LEFT).working
+
+
+def test_unusable_codec_is_replaced_and_told_only_if_it_was_asked_for(qapp: object, hand: HandEngine) -> None:
+    for asked in (False, True):
+        told: list[object] = []
+        session = Session(hand, "hflic", "jpeg", insisted=[Side.LEFT] if asked else [])  # type: ignore[arg-type]
+        session.noticed.connect(told.append)
+        session.start()
+        for given in hand.given[-2:]:
+            hand.finished.emit(given.id, {"hflic": "no weights", "elic": "", "jpeg": ""})
+        assert session.choice(Side.LEFT).codec == "elic"
+        assert len(told) == asked
+        session.close()
+
+
+def test_sides_wait_until_their_codecs_are_known(qapp: object, hand: HandEngine) -> None:
+    session = Session(hand, "hflic", "jpeg")  # type: ignore[arg-type]
+    session.start()
+    hand.finished.emit(hand.given[0].id, {"jpeg": ""})
+    show(session, hand)
+    assert running(hand) == ["jpeg"]
+    assert session.view(Side.LEFT).stage == "loading the codecs"
+    hand.finished.emit(hand.given[1].id, {"hflic": ""})
+    assert running(hand) == ["jpeg", "hflic"]
+
+
+def test_metrics_arrive_one_by_one_and_are_kept(session: Session, hand: HandEngine) -> None:
+    show(session, hand)
+    hand.answer(Compress, coded("webp"), at=0)
+    measures = hand.tasks(Measure)
+    assert [g.task.metric for g in measures] == ["psnr", "ms_ssim", "lpips"]
+    assert session.measure(Side.LEFT, "psnr") is None
+    hand.finished.emit(measures[0].id, Measured(31.5))
+    found = session.measure(Side.LEFT, "psnr")
+    assert found is not None
+    assert found.value == 31.5
+    assert session.measure(Side.LEFT, "lpips") is None
+    session.choose(Side.LEFT, "avif")
+    assert {g.id for g in measures[1:]} <= set(hand.stopped)
+    session.choose(Side.LEFT, "webp")
+    assert session.measure(Side.LEFT, "psnr") == found
+
+
+def test_original_side_has_no_metrics_and_says_why(session: Session, hand: HandEngine) -> None:
+    picture = show(session, hand)
+    session.choose(Side.LEFT, ORIGINAL)
+    assert session.view(Side.LEFT).raster is picture
+    found = session.measure(Side.LEFT, "psnr")
+    assert found is not None
+    assert found.value is None
+    assert found.absent == "This is the original."
+
+
+def test_neural_file_of_the_same_size_becomes_a_side(session: Session, hand: HandEngine) -> None:
+    picture = show(session, hand)
+    session.open([Path("photo.hflic")])
+    made = coded("elic")
+    hand.answer(OpenCoded, made)
+    assert session.picture is picture
+    assert session.choice(Side.LEFT).codec == FILE
+    assert session.view(Side.LEFT).coded is made
+    assert "psnr" in {g.task.metric for g in hand.tasks(Measure)}
+
+
+def test_neural_file_alone_shows_without_an_original(session: Session, hand: HandEngine) -> None:
+    session.open([Path("photo.hflic")])
+    made = coded("elic")
+    hand.answer(OpenCoded, made)
+    assert session.picture is None
+    assert session.view(Side.LEFT).raster is made.raster
+    assert session.view(Side.RIGHT).phase is Phase.EMPTY
+    found = session.measure(Side.LEFT, "psnr")
+    assert found is not None
+    assert found.absent == "The original is not open."
+    original = show(session, hand)  # of the same size: now both
+    assert session.picture is original
+    assert session.view(Side.LEFT).coded is made
+
+
+def test_file_of_another_size_leaves_when_a_picture_comes(session: Session, hand: HandEngine) -> None:
+    session.open([Path("photo.hflic")])
+    hand.answer(OpenCoded, coded("elic"))
+    session.open([Path("big.png")])
+    hand.answer(OpenFile, raster(100, 80))
+    assert session.choice(Side.LEFT).codec != FILE
+    assert session.view(Side.LEFT).working
+
+
+def test_picture_and_neural_file_open_together(session: Session, hand: HandEngine) -> None:
+    session.open([Path("a.hflic"), Path("a.png")])
+    picture = raster()
+    hand.answer(OpenFile, picture)
+    made = coded("elic")
+    hand.answer(OpenCoded, made)
+    assert session.picture is picture
+    assert session.view(Side.LEFT).coded is made
+
+
+def test_latest_opening_wins(session: Session, hand: HandEngine) -> None:
+    session.open([Path("one.png")])
+    first = hand.tasks(OpenFile)[0]
+    session.open([Path("two.png")])
+    assert first.id in hand.stopped
+    hand.finished.emit(first.id, raster(seed=5))
+    assert session.picture is None
+    second = raster(seed=6)
+    hand.answer(OpenFile, second)
+    assert session.picture is second
+
+
+def test_stepping_through_several_pictures(session: Session, hand: HandEngine) -> None:
+    paths = [Path("a.png"), Path("b.png"), Path("c.png")]
+    session.open(paths)
+    first = from_picture(Picture(scene(48, 32), path=paths[0]))
+    hand.answer(OpenFile, first)
+    session.step(-1)
+    assert hand.tasks(OpenFile)[-1].task == OpenFile(paths[2])
+
+
+def test_difference_follows_what_is_shown(session: Session, hand: HandEngine) -> None:
+    show(session, hand)
+    left, right = coded("webp"), coded("jpeg", seed=2)
+    hand.answer(Compress, left, at=0)
+    hand.answer(Compress, right, at=1)
+    assert not hand.tasks(Difference)
+    session.want_difference(True)
+    assert hand.tasks(Difference)[-1].task == Difference(left.raster.digest, right.raster.digest)
+    shown = raster(seed=9)
+    hand.answer(Difference, shown)
+    assert session.difference is shown
+    session.want_difference(False)
+    assert session.difference is None
+
+
+def test_saving_writes_the_bytes_that_were_shown(session: Session, hand: HandEngine, tmp_path: Path) -> None:
+    show(session, hand)
+    session.save_file(Side.LEFT, tmp_path / "early.webp")
+    assert not hand.tasks(SaveFile)  # nothing is there yet
+    made = coded("webp", size=77)
+    hand.answer(Compress, made, at=0)
+    session.save_file(Side.LEFT, tmp_path / "a.webp")
+    assert hand.tasks(SaveFile)[-1].task == SaveFile(tmp_path / "a.webp", b"x" * 77)
+    assert suggested_name(session, Side.LEFT) == "picture-webp-0.401bpp.webp"
+
+
+def test_new_weights_push_out_results_of_the_old_ones(session: Session, hand: HandEngine) -> None:
+    show(session, hand)
+    session.choose(Side.LEFT, "elic")
+    hand.answer(Compress, coded("elic", weights="old"))
+    session.set_rate(Side.LEFT, Rate(bpp=0.5))
+    elic = next(g for g in hand.tasks(Compress) if g.task.codec == "elic" and g.task.rate.bpp == 0.5)
+    hand.finished.emit(elic.id, coded("elic", seed=4, weights="new"))
+    session.set_rate(Side.LEFT, Rate(bpp=0.25))
+    assert session.view(Side.LEFT).working
+
+
+def test_idle_and_settled_tell_when_nothing_is_to_come(session: Session, hand: HandEngine) -> None:
+    times = []
+    session.settled.connect(lambda: times.append(session.idle))
+    assert session.idle
+    show(session, hand)
+    assert not session.idle
+    hand.answer(Compress, coded("webp"), at=0)
+    hand.answer(Compress, coded("jpeg", seed=2), at=1)
+    for given in hand.tasks(Measure):
+        assert not times or not session.idle
+        hand.finished.emit(given.id, Measured(1.0))
+    assert session.idle
+    assert times
+    assert all(times)
+
+
+def test_session_and_actions_need_no_widgets_and_codec_processes_no_qt() -> None:
+    for modules, forbidden in (
+        ("app.session, app.actions", "PySide6.QtWidgets torch"),
+        ("app.worker, app.tasks, app.export", "PySide6 torch"),
+        ("app.window, app.view", "torch matplotlib"),
+    ):
+        code = (
+            f"import sys, {modules}; found = set({forbidden!r}.split()) & set(sys.modules); "
+            "sys.exit(f'imported {found}' if found else 0)"
+        )
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr

@@ -1,0 +1,90 @@
+"""Settings and logs: what is remembered, and that nothing broken stops the start."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from app.log import catch_faults, start_log
+from app.settings import Settings, SettingsFile, packed, unpacked
+
+
+def test_settings_come_back(tmp_path: Path) -> None:
+    store = SettingsFile(tmp_path / "deep" / "settings.json")
+    kept = Settings(theme="dark", left="avif", bpp=0.5, mode="side").with_recent(tmp_path / "a.png")
+    store.save(kept)
+    assert store.load() == kept
+    assert not store.problem
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[1, 2]", b"\xff\xfe\x00", b"null", b"[" * 100000], ids=repr)
+def test_a_broken_file_gives_defaults_and_is_set_aside(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "settings.json"
+    path.write_bytes(content)
+    store = SettingsFile(path)
+    assert store.load() == Settings()
+    assert "defaults are used" in store.problem
+    assert (tmp_path / "settings.broken.json").read_bytes() == content
+    store.save(Settings(theme="light"))
+    assert store.load().theme == "light"
+
+
+def test_single_broken_values_fall_back_alone(tmp_path: Path) -> None:
+    path = tmp_path / "settings.json"
+    stored = {"theme": 7, "bpp": -1, "locked": "yes", "recent": [1, "a.png"], "left": "avif", "new": 1}
+    path.write_text(json.dumps(stored))
+    loaded = SettingsFile(path).load()
+    assert loaded == Settings(left="avif", recent=("a.png",))
+    assert SettingsFile(path).load().bpp == Settings().bpp
+
+
+def test_a_place_that_cannot_be_written_is_told_not_raised(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    store = SettingsFile(tmp_path / "file" / "settings.json")
+    store.save(Settings())
+    assert "cannot be kept" in store.problem
+    assert store.load() == Settings()
+
+
+def test_recent_files_are_unique_newest_first_and_few(tmp_path: Path) -> None:
+    settings = Settings()
+    for number in (*range(20), 15):
+        settings = settings.with_recent(tmp_path / f"{number}.png")
+    names = [path.name for path in settings.recent_paths()]
+    assert names[:3] == ["15.png", "19.png", "18.png"]
+    assert len(names) == len(set(names)) == 12
+
+
+def test_window_state_survives_text() -> None:
+    assert unpacked(packed(b"\0\1\xff")) == b"\0\1\xff"
+    assert unpacked("not base64!") == b""
+
+
+def test_a_log_that_cannot_be_written_is_no_reason_to_stop(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    start_log(tmp_path / "file" / "viewer.log")
+
+
+def test_what_nobody_caught_is_shown_once_and_the_program_goes_on() -> None:
+    shown: list[tuple[str, str]] = []
+
+    def show(fault: str, details: str) -> None:
+        shown.append((fault, details))
+        raise RuntimeError("while showing")
+
+    before = sys.excepthook
+    undo = catch_faults(show)
+    try:
+        try:
+            raise ValueError("deep inside")
+        except ValueError as error:
+            with pytest.raises(RuntimeError):
+                sys.excepthook(type(error), error, error.__traceback__)
+    finally:
+        undo()
+    assert sys.excepthook is before
+    assert shown[0][0] == "ValueError: deep inside"
+    assert "Traceback" in shown[0][1]

@@ -1,0 +1,319 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from app.cli import app
+from models import evaluation
+from models.codec import Rate
+from models.errors import CodecError, OutputError, PictureError
+from models.evaluation import ResultsError, Row, Step, Task, averages, evaluate, plan, read_rows
+
+QUALITIES = (Rate(quality=20), Rate(quality=60))
+
+
+def photo(path: Path, seed: int, width: int = 96, height: int = 64) -> Path:
+    """Smooth shapes with some grain, so that codecs have something to do."""
+    random = np.random.default_rng(seed)
+    coarse = Image.fromarray(random.integers(0, 256, (6, 8, 3), dtype=np.uint8))
+    pixels = np.asarray(coarse.resize((width, height), Image.Resampling.BICUBIC), dtype=np.float64)
+    noisy = np.clip(pixels + random.normal(0, 6, pixels.shape), 0, 255).astype(np.uint8)
+    path.parent.mkdir(exist_ok=True, parents=True)
+    Image.fromarray(noisy).save(path)
+    return path
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for index, name in enumerate(["a.png", "b.png", "sub/c.png"]):
+        photo(tmp_path / "photos" / name, index)
+    return tmp_path / "photos"
+
+
+def tasks_of(folder: Path, metrics: tuple[str, ...] = ("psnr",)) -> list[Task]:
+    return plan(folder, ["jpeg", "webp"], QUALITIES, metrics)
+
+
+def without_times(rows: list[Row]) -> list[dict[str, object]]:
+    return [{k: v for k, v in row.as_json().items() if k not in ("encode_s", "decode_s")} for row in rows]
+
+
+def test_rows_come_from_real_files_in_the_order_of_pictures_codecs_and_rates(
+    folder: Path, tmp_path: Path
+) -> None:
+    rows = evaluate(tasks_of(folder), tmp_path / "r.json")
+    assert [(r.image, r.codec, r.rate["quality"]) for r in rows] == [
+        (image, codec, quality)
+        for image in ("a.png", "b.png", "sub/c.png")
+        for codec in ("jpeg", "webp")
+        for quality in (20, 60)
+    ]
+    first = rows[0]
+    assert first.bytes is not None and first.bpp == pytest.approx(8 * first.bytes / (96 * 64))
+    psnr = first.metrics["psnr"]
+    assert psnr is not None and 15 < psnr < 60
+    assert first.encode_s is not None and first.encode_s > 0
+
+
+def test_psnr_is_that_of_the_decoded_file(folder: Path, tmp_path: Path) -> None:
+    from models import codec
+    from models.picture import Picture
+
+    (row, *_) = evaluate(tasks_of(folder), tmp_path / "r.json")
+    picture = Picture.open(folder / "a.png")
+    encoding = codec.get("jpeg").encode(picture, Rate(quality=20))
+    decoded = codec.get("jpeg").decode(encoding.data)
+    mse = np.square(picture.pixels.astype(float) - decoded.pixels.astype(float)).mean()
+    assert row.metrics["psnr"] == pytest.approx(10 * np.log10(255**2 / mse), abs=1e-4)
+
+
+def test_averages_are_means_over_pictures(folder: Path, tmp_path: Path) -> None:
+    rows = evaluate(tasks_of(folder), tmp_path / "r.json")
+    means = averages(rows)
+    assert [(m.codec, m.rate["quality"], m.images, m.failed) for m in means] == [
+        ("jpeg", 20, 3, 0),
+        ("jpeg", 60, 3, 0),
+        ("webp", 20, 3, 0),
+        ("webp", 60, 3, 0),
+    ]
+    mine = [row for row in rows if row.codec == "webp" and row.rate["quality"] == 60]
+    assert means[3].bpp == pytest.approx(np.mean([row.bpp for row in mine]))
+    assert means[3].metrics["psnr"] == pytest.approx(np.mean([row.metrics["psnr"] for row in mine]))
+
+
+def test_missing_numbers_are_left_out_of_means() -> None:
+    base = Row("a", "0", "jpeg", None, {"bpp": 0.1}, bpp=0.1, metrics={"psnr": 30.0, "ms_ssim": None})
+    other = Row("b", "0", "jpeg", None, {"bpp": 0.1}, bpp=0.3, metrics={"psnr": None, "ms_ssim": None})
+    broken = Row("c", "0", "jpeg", None, {"bpp": 0.1}, error="broken")
+    (mean,) = averages([base, other, broken])
+    assert (mean.images, mean.failed, mean.bpp) == (2, 1, pytest.approx(0.2))
+    assert mean.metrics == {"psnr": 30.0, "ms_ssim": None}
+
+
+def test_finished_rows_are_kept_and_only_new_work_is_done(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "r.json"
+    before = evaluate(plan(folder, ["jpeg"], QUALITIES[:1], ("psnr",)), out)
+    done: list[tuple[str, str, float]] = []
+    real = evaluation.run
+
+    def counting(task: Task) -> Row:
+        done.append((task.image, task.codec, task.rate.quality or 0))
+        return real(task)
+
+    monkeypatch.setattr(evaluation, "run", counting)
+    rows = evaluate(tasks_of(folder), out)
+    assert len(rows) == 12 and len(done) == 9
+    assert ("a.png", "jpeg", 20) not in done
+    assert rows[0] == before[0]
+    done.clear()
+    assert evaluate(tasks_of(folder), out) == rows
+    assert done == []
+    photo(folder / "a.png", 99)
+    evaluate(tasks_of(folder), out)
+    assert len(done) == 4, "a picture that changed is measured again"
+
+
+def test_another_metric_is_added_to_what_is_there(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "r.json"
+    evaluate(plan(folder, ["jpeg"], QUALITIES[:1], ("psnr",)), out)
+    rows = evaluate(plan(folder, ["jpeg"], QUALITIES[:1], ("psnr_y",)), out)
+    assert all(row.metrics.keys() == {"psnr", "psnr_y"} for row in rows)
+
+
+def test_rows_of_other_runs_stay_in_the_file(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "r.json"
+    evaluate(plan(folder, ["jpeg"], QUALITIES, ("psnr",)), out)
+    evaluate(plan(folder, ["webp"], QUALITIES, ("psnr",)), out)
+    assert [row.codec for row in read_rows(out)] == ["webp"] * 6 + ["jpeg"] * 6
+
+
+def test_two_processes_give_the_same_rows_in_the_same_order(folder: Path, tmp_path: Path) -> None:
+    alone = evaluate(tasks_of(folder), tmp_path / "one.json")
+    together = evaluate(tasks_of(folder), tmp_path / "two.json", jobs=2)
+    assert without_times(together) == without_times(alone)
+    assert read_rows(tmp_path / "two.json") == together
+
+
+def test_an_unreadable_picture_is_a_failed_row_and_is_tried_again(folder: Path, tmp_path: Path) -> None:
+    good = (folder / "b.png").read_bytes()
+    (folder / "b.png").write_bytes(good[: len(good) // 2])
+    rows = evaluate(tasks_of(folder), tmp_path / "r.json")
+    assert [bool(row.error) for row in rows] == [False] * 4 + [True] * 4 + [False] * 4
+    assert "b.png" in rows[4].error and rows[4].bpp is None
+    assert [mean.failed for mean in averages(rows)] == [1] * 4
+    (folder / "b.png").write_bytes(good)
+    assert not any(row.error for row in evaluate(tasks_of(folder), tmp_path / "r.json"))
+
+
+def test_killed_in_the_middle_it_goes_on_where_it_stopped(folder: Path, tmp_path: Path) -> None:
+    for index in range(40):
+        photo(folder / f"more{index}.png", index + 10, 480, 320)
+    out = tmp_path / "r.json"
+    script = (
+        "import sys; from pathlib import Path; from models.codec import Rate; import models.evaluation as e;"
+        "tasks = e.plan(Path(sys.argv[1]), ['jpeg', 'webp'], [Rate(quality=q) for q in (20, 60)], ('psnr',));"
+        "e.evaluate(tasks, Path(sys.argv[2]))"
+    )
+    process = subprocess.Popen([sys.executable, "-c", script, str(folder), str(out)])
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and (not out.exists() or len(read_rows(out)) < 4):
+        time.sleep(0.02)
+    process.kill()
+    process.wait()
+    survived = {row.key: row for row in read_rows(out)}
+    tasks = tasks_of(folder)
+    assert 4 <= len(survived) < len(tasks), "the run was to be killed in its middle"
+    rows = {row.key: row for row in evaluate(tasks, out)}
+    assert len(rows) == len(tasks)
+    assert all(rows[key] == row for key, row in survived.items()), "finished rows keep even their times"
+
+
+def test_interruption_writes_what_is_finished(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evaluation, "WRITING_SHARE", 1e-9)
+
+    def stop(step: Step) -> None:
+        if step.done == 5:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        evaluate(tasks_of(folder), tmp_path / "r.json", report=stop)
+    assert len(read_rows(tmp_path / "r.json")) == 5
+
+
+def test_progress_counts_and_estimates(folder: Path, tmp_path: Path) -> None:
+    steps: list[Step] = []
+    evaluate(tasks_of(folder)[:4], tmp_path / "r.json")
+    evaluate(tasks_of(folder), tmp_path / "r.json", report=steps.append)
+    assert [step.done for step in steps] == list(range(4, 13))
+    assert (steps[0].kept, steps[0].total, steps[0].seconds_left) == (4, 12, None)
+    assert steps[-1].seconds_left == 0
+
+
+def test_what_is_no_result_file_is_left_alone(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "r.json"
+    out.write_text('{"mine": 1}')
+    with pytest.raises(ResultsError, match=r"r\.json is not a result file"):
+        evaluate(tasks_of(folder), out)
+    assert out.read_text() == '{"mine": 1}'
+    with pytest.raises(OutputError, match="does not exist"):
+        evaluate(tasks_of(folder), tmp_path / "none" / "r.json")
+
+
+def test_folders_without_pictures_and_unknown_codecs_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("x")
+    with pytest.raises(PictureError, match="holds no picture"):
+        plan(tmp_path, ["jpeg"], QUALITIES, ())
+    with pytest.raises(PictureError, match="is not a folder"):
+        plan(tmp_path / "notes.txt", ["jpeg"], QUALITIES, ())
+    with pytest.raises(CodecError, match="there is no codec 'gif'"):
+        plan(tmp_path, ["gif"], QUALITIES, ())
+
+
+def run(*arguments: str | Path) -> tuple[int, str, str]:
+    result = CliRunner().invoke(app, ["evaluate", *map(str, arguments)])
+    return result.exit_code, result.stdout, result.stderr
+
+
+def test_command_writes_results_figures_and_compressai_files(folder: Path, tmp_path: Path) -> None:
+    out, figure, export = tmp_path / "r.json", tmp_path / "rd.svg", tmp_path / "export"
+    code, _, errors = run(
+        folder, "--codecs", "jpeg,webp", "--qualities", "20,40,60,80", "--metrics", "psnr", "-o", out,
+        "--plot", figure, "--published", "kodak", "--compressai", export,
+    )  # fmt: skip
+    assert code == 0, errors
+    value = json.loads(out.read_text())
+    assert len(value["results"]) == 24 and len(value["averages"]) == 8
+    assert {"image", "codec", "weights", "quality", "width", "height", "bytes", "bpp", "psnr"} <= value[
+        "results"
+    ][0].keys()
+    text = figure.read_text()
+    assert all(word in text for word in ("jpeg", "webp", "bits per pixel", "PSNR", "published, kodak"))
+    assert sorted(p.name for p in export.iterdir()) == ["jpeg.json", "webp.json"]
+    result = CliRunner().invoke(app, ["bdrate", str(out), "--anchor", "jpeg", "--json"])
+    assert result.exit_code == 0, result.stderr
+    assert json.loads(result.stdout)["results"][0]["codec"] == "webp"
+
+
+def test_command_prints_averages_as_json_and_reaches_target_rates(folder: Path, tmp_path: Path) -> None:
+    code, text, errors = run(
+        folder,
+        "--codecs",
+        "webp",
+        "--rates",
+        "1.5,3",
+        "--metrics",
+        "psnr",
+        "-o",
+        tmp_path / "r.json",
+        "--json",
+    )
+    assert code == 0, errors
+    means = json.loads(text)["averages"]
+    assert [mean["rate"] for mean in means] == [{"bpp": 1.5}, {"bpp": 3.0}]
+    assert [mean["bpp"] for mean in means] == pytest.approx([1.5, 3.0], rel=0.1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "text"),
+    [
+        (["--codecs", "jpeg", "--rates", "a,b"], 2, "--rates takes numbers"),
+        (["--codecs", "jpeg", "--rates", "-1"], 2, "above zero"),
+        (["--codecs", "jpeg,gif"], 2, "no codec 'gif'"),
+        (["--codecs", ","], 2, "at least one codec"),
+        (["--codecs", "jpeg", "--metrics", "beauty"], 2, "no metric 'beauty'"),
+        (["--codecs", "jpeg", "--published", "kodak"], 2, "--plot"),
+        (["--codecs", "jpeg", "--plot", "rd.docx"], 1, ".png, .svg, .pdf"),
+        (["--codecs", "jpeg", "--jobs", "0"], 2, "--jobs"),
+        ([], 2, "--codecs"),
+    ],
+)
+def test_command_refuses_in_one_line_before_any_work(
+    folder: Path, tmp_path: Path, arguments: list[str], code: int, text: str
+) -> None:
+    out = tmp_path / "r.json"
+    found, printed, errors = run(folder, *arguments, "-o", out)
+    assert (found, printed) == (code, "")
+    assert text in errors and errors.count("\n") == 1
+    assert not out.exists()
+
+
+def test_command_says_which_rows_failed(folder: Path, tmp_path: Path) -> None:
+    (folder / "b.png").write_text("no picture")
+    code, text, errors = run(
+        folder, "--codecs", "jpeg", "--qualities", "20", "--metrics", "psnr", "-o", tmp_path / "r.json"
+    )
+    assert code == 1
+    assert "jpeg" in text
+    assert "1 of 3 rows failed" in errors and "b.png" in errors and errors.count("\n") == 1
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for another process")
+def test_ctrl_c_with_two_processes_exits_with_130_and_keeps_rows(folder: Path, tmp_path: Path) -> None:
+    for index in range(60):
+        photo(folder / f"more{index}.png", index + 10, 480, 320)
+    out = tmp_path / "r.json"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "app", "evaluate", str(folder), "--codecs", "webp", "--rates", "0.5,1,2",
+         "--metrics", "psnr", "-o", str(out), "--jobs", "2"],
+        stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and (not out.exists() or len(read_rows(out)) < 2):
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert errors.strip() == ""
+    assert 2 <= len(read_rows(out)) < 63 * 3

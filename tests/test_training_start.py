@@ -1,0 +1,91 @@
+"""A recipe's name is enough: the right kind of trainer, begun from the right weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from models.training import queue, start
+from models.training.perceptual_recipes import PERCEPTUAL, LossWeights, PerceptualRecipe
+from models.training.perceptual_trainer import PerceptualTrainer
+from models.training.recipes import RECIPES, Recipe, Round
+from models.training.trainer import CHECKPOINT, Progress, TrainingError, load_checkpoint
+from tests.test_training import TINY
+from tests.training_photos import make_photos
+
+EYE = PerceptualRecipe(
+    "tiny-eye",
+    "hflic:lite",
+    TINY.network,
+    (Round(4, batch=1, side=64),),
+    base="tiny",
+    weights=LossWeights(charbonnier=10.0, gan=0.1, face=1.0),
+    gan_from=0.5,
+    discriminator_width=4,
+)
+
+
+@pytest.fixture(autouse=True)
+def _torch_as_it_was() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    yield
+    torch.set_num_threads(threads)
+    torch.set_flush_denormal(False)
+
+
+@pytest.fixture
+def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setitem(RECIPES, "tiny", replace(TINY, rounds=(Round(3, batch=1, side=64),)))
+    monkeypatch.setitem(PERCEPTUAL, "tiny-eye", EYE)
+    monkeypatch.setattr("models.training.small_faces.SmallFaces.boxes", lambda *_: [(0.0, 0.0, 150.0, 150.0)])
+    return make_photos(tmp_path / "photos")
+
+
+def test_an_unknown_recipe_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(TrainingError, match=r"'nonsense': choose one of .*hflic-lite.*po-elic-lite"):
+        start.recipe_named("nonsense")
+
+
+def test_a_perceptual_recipe_waits_for_its_base(photos: Path, tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="train those first"):
+        start.trainer_for(
+            "tiny-eye", photos, tmp_path / "runs" / "tiny-eye", runs=tmp_path / "runs", threads=1
+        )
+
+
+def test_the_queue_trains_the_base_and_then_what_begins_from_it(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = tmp_path / "runs"
+    monkeypatch.setattr(queue, "QUEUE", (("tiny", 1), ("tiny-eye", 1)))
+    begun: list[str] = []
+
+    def report(recipe: Recipe) -> Callable[[Progress], None]:
+        begun.append(recipe.name)
+        return lambda _: None
+
+    queue.run_queue(photos, runs, None, report)
+    assert begun == ["tiny", "tiny-eye"]
+    base, eye = (load_checkpoint(runs / name / CHECKPOINT) for name in begun)
+    assert (base["step"], eye["step"]) == (3, 4)
+    averages = {**base["network"], **base["ema"]}
+    assert all(torch.equal(eye["base"][k], v) for k, v in averages.items() if k in eye["base"])
+    assert not (runs / "train.pid").exists()
+    queue.run_queue(photos, runs, None, report)
+    assert len(begun) == 2  # nothing left to do
+
+
+def test_a_face_term_brings_its_masks(photos: Path, tmp_path: Path) -> None:
+    runs = tmp_path / "runs"
+    base = start.trainer_for("tiny", photos, runs / "tiny", runs=runs, threads=1)
+    base.save()
+    base.close()
+    run = start.trainer_for("tiny-eye", photos, runs / "tiny-eye", runs=runs, threads=1)
+    assert isinstance(run, PerceptualTrainer)
+    run.train_step()
+    run.close()
+    assert run.scalars["face"] > 0
