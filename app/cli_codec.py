@@ -24,6 +24,16 @@ CodecId = Annotated[
     str, typer.Option("--codec", metavar="ID", help="Codec to use; see [b]hflic models list[/b].")
 ]
 
+Device = Annotated[str, typer.Option(metavar="auto|cpu|cuda|mps", help="Where the neural transforms run.")]
+
+
+def choose_device(name: str) -> None:
+    """Take the device for the codecs made after this. Raises CodecError where it is not there."""
+    if name != "cpu":
+        from models.learned import use_device
+
+        use_device(name)
+
 
 def rate_of(quality: float | None, bpp: float | None, size: int | None = None) -> Rate:
     """The rate three options ask for. Raises UsageError unless exactly one was given."""
@@ -76,9 +86,11 @@ def encode(
     out: Annotated[
         Path | None, typer.Option("-o", "--output", help="File to write (default: beside the picture).")
     ] = None,
+    device: Device = "cpu",
     as_json: Json = False,
 ) -> None:
     """Compress a picture to a file of the wanted quality or size."""
+    choose_device(device)
     rate = rate_of(quality, bpp, size)
     coder = codecs.get(codec)
     out = out or image.with_suffix(coder.suffix)
@@ -105,9 +117,11 @@ def decode(
         Path | None,
         typer.Option("-o", "--output", help="Picture to write (default: the file's name as .png)."),
     ] = None,
+    device: Device = "cpu",
     as_json: Json = False,
 ) -> None:
     """Turn a compressed file back into a picture."""
+    choose_device(device)
     out = out or file.with_suffix(".png")
     data = read_file(file)
     coder = decoder_of(file, data)

@@ -56,25 +56,26 @@ class LearnedCodec:
 
     suffix = ".hflic"
 
-    def __init__(self, file: weights.WeightsFile) -> None:
+    def __init__(self, file: weights.WeightsFile, device: str = "cpu") -> None:
         self.file = file
+        self.device = torch.device(device)
         self.id = file.card.codec
         self.weights: str | None = file.fingerprint[: 2 * FINGERPRINT_BYTES]
         network, data = weights.load(file)
-        self.network = network.to(memory_format=torch.channels_last).requires_grad_(False)
-        self.entropy = entropy_model(network, data)
+        self.entropy = entropy_model(network, data)  # its copies stay on the CPU, in float64
+        self.network = network.to(memory_format=torch.channels_last).requires_grad_(False).to(self.device)
         ladder = network.config.ladder
         self._top = ladder.top if ladder is not None else None
 
     def _position(self, quality: float) -> Tensor | None:
         if self._top is None:
             return None
-        return torch.tensor([quality / 100 * self._top])
+        return torch.tensor([quality / 100 * self._top], device=self.device)
 
     @torch.inference_mode()
     def analyse(self, picture: Picture, watch: Watch = QUIET) -> Tensor:
         """The latents before any gain, (1, M, ceil(H/16), ceil(W/16)); edges are repeated to fill blocks."""
-        x = torch.from_numpy(picture.pixels).permute(2, 0, 1)[None].float().div_(255)
+        x = torch.from_numpy(picture.pixels).to(self.device).permute(2, 0, 1)[None].float().div_(255)
         x = _repeat_edges(x, _DOWN).contiguous(memory_format=torch.channels_last).sub_(0.5)
         y = _run(self.network.g_a, x, watch, "analysing")
         if self.network.a_shortcut is not None:
@@ -94,7 +95,7 @@ class LearnedCodec:
             raise CodecError(
                 "the network gave no finite hyper-latents for this picture: its weights are unusable"
             )
-        return self.entropy.encode(y[0], z[0], watch)
+        return self.entropy.encode(y[0].cpu(), z[0].cpu(), watch)
 
     def encode(self, picture: Picture, rate: Rate, watch: Watch = QUIET) -> Encoding:
         """See models.codec.Codec."""
@@ -164,14 +165,14 @@ class LearnedCodec:
         self, y_hat: Tensor, quality: float, height: int, width: int, watch: Watch = QUIET
     ) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
         """y_hat of `decode_latents` to (height, width, 3) bytes."""
-        y = y_hat[None].float().contiguous(memory_format=torch.channels_last)
+        y = y_hat[None].float().to(self.device).contiguous(memory_format=torch.channels_last)
         y = self.network.unscale(y, self._position(quality))
         x = _run(self.network.g_s, y, watch, "synthesising")
         if self.network.s_shortcut is not None:
             x = x + self.network.s_shortcut(y)
         watch.step("synthesising", 1.0)
         x = x[0, :, :height, :width].add_(0.5).mul_(255).round_().clamp_(0, 255).to(torch.uint8)
-        return np.ascontiguousarray(x.permute(1, 2, 0).numpy())
+        return np.ascontiguousarray(x.permute(1, 2, 0).cpu().numpy())
 
     @torch.inference_mode()
     def estimated_bytes(self, picture: Picture, quality: float) -> float:
@@ -180,7 +181,7 @@ class LearnedCodec:
         Latents that are never coded cost nothing, nor do those beyond the picture's blocks.
         """
         network = self.network
-        x = torch.from_numpy(picture.pixels).permute(2, 0, 1)[None].float() / 255
+        x = torch.from_numpy(picture.pixels).to(self.device).permute(2, 0, 1)[None].float() / 255
         y = network.analyse(_repeat_edges(x, _DOWN), self._position(quality))
         height, width = y.shape[2:]
         y = _repeat_edges(y, _HYPER_DOWN)
@@ -211,6 +212,24 @@ def _repeat_edges(x: Tensor, multiple: int) -> Tensor:
 
 
 _loaded: dict[str, LearnedCodec] = {}
+_device = "cpu"
+
+
+def use_device(name: str) -> None:
+    """Run the transforms of codecs made from now on there: "auto", "cpu", "cuda" or "mps".
+
+    The entropy model always runs on the CPU, so files are the same wherever latents are. Raises
+    CodecError where torch has no such device.
+    """
+    global _device  # noqa: PLW0603 - one device a process
+    present = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if name == "auto":
+        name = next((device for device in ("cuda", "mps") if present[device]), "cpu")
+    if name not in present:
+        raise CodecError(f"there is no device '{name}': choose auto, cpu, cuda or mps")
+    if not present[name]:
+        raise CodecError(f"this machine's torch cannot use {name}: choose --device cpu")
+    _device = name
 
 
 def create(id: str) -> LearnedCodec:
@@ -220,7 +239,7 @@ def create(id: str) -> LearnedCodec:
 
 def _of(file: weights.WeightsFile) -> LearnedCodec:
     if file.fingerprint not in _loaded:
-        _loaded[file.fingerprint] = LearnedCodec(file)
+        _loaded[file.fingerprint] = LearnedCodec(file, _device)
     return _loaded[file.fingerprint]
 
 

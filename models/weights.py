@@ -105,7 +105,7 @@ def read_header(path: Path) -> WeightsFile:
         if not _FINGERPRINT.fullmatch(fingerprint):
             raise ValueError("no fingerprint")
         return WeightsFile(path, card, fingerprint)
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise WeightsError(f"{path.name} is not a weights file of this program ({error})") from error
 
 

@@ -124,10 +124,22 @@ def _bias(layer: nn.Conv2d | nn.ConvTranspose2d) -> Tensor:
     return torch.round(bias.detach().double() * GRID * scale) / scale + 0.5
 
 
+def _is_plain(layer: nn.Conv2d | nn.ConvTranspose2d) -> bool:
+    """Square and odd, zero-padded by half the kernel, no groups, no holes."""
+    kernel, half = layer.kernel_size[0], layer.kernel_size[0] // 2
+    return (
+        layer.kernel_size == (kernel, kernel)
+        and kernel % 2 == 1
+        and layer.padding == (half, half)
+        and layer.dilation == (1, 1)
+        and layer.groups == 1
+    )
+
+
 def fixed_conv(layer: nn.Conv2d, *, relu: bool, mask: Tensor | None = None) -> FixedLayer:
     """A stride-1 convolution; `mask` (k, k) drops the taps where it is zero."""
-    if layer.stride != (1, 1) or layer.kernel_size[0] != layer.kernel_size[1]:
-        raise WeightsError("only square stride-1 convolutions can lead to a coding parameter")
+    if layer.stride != (1, 1) or layer.padding_mode != "zeros" or not _is_plain(layer):
+        raise WeightsError("only plain stride-1 convolutions can lead to a coding parameter")
     weight = _to_weight_grid(layer.weight).flatten(2)
     taps = None
     if mask is not None:
@@ -143,7 +155,7 @@ def fixed_deconv(layer: nn.ConvTranspose2d, *, relu: bool) -> FixedLayer:
     """
     stride, kernel = layer.stride[0], layer.kernel_size[0]
     half = kernel // 2
-    if layer.padding[0] != half or layer.output_padding[0] != stride - 1:
+    if layer.output_padding[0] != stride - 1 or not _is_plain(layer):
         raise WeightsError(
             "a transposed convolution of the entropy networks must scale by its stride exactly"
         )

@@ -39,6 +39,7 @@ class Tables:
             and self.lengths.max() <= _LONGEST
             and int(self.lengths.sum()) == len(self.counts)
             and self.counts.min() >= 1
+            and int(np.abs(self.first.astype(np.int64)).max()) <= _LONGEST
         )
         if not ok or np.any(np.add.reduceat(self.counts.astype(np.int64), self.starts) != TOTAL):
             raise WeightsError("the probability tables of the weights are damaged: fetch the weights again")

@@ -36,7 +36,11 @@ LICENCE = "for research use: parts of the training photographs allow no other"
 
 @dataclass(frozen=True)
 class Published:
-    """What became of one run. gain: BD-rate in percent against what was published, None where nothing was."""
+    """What became of one run.
+
+    gain: BD-rate in percent against what was published, None where nothing was or the curves are too
+    far apart to compare.
+    """
 
     recipe: str
     steps: int
@@ -145,8 +149,16 @@ def publish(recipe: Recipe, run: Path, validation: Path, folder: Path | None = N
     metric = "lpips" if recipe.name in PERCEPTUAL else "psnr"
     gain = None
     if target.exists():
-        gain = improvement(weights.read_header(target).card, card, metric)
-        if gain is not None and gain >= 0:
+        there = weights.read_header(target)
+        old = there.card
+        if old.validation_data != card.validation_data:
+            old = replace(
+                old,
+                validation=measure(LearnedCodec(there), validation),
+                validation_data=card.validation_data,
+            )
+        gain = improvement(old, card, metric)
+        if gain is None or gain >= 0:
             return Published(recipe.name, card.steps, None, gain)
     weights.save(network, card, target)
     weights.write_card(card, target)

@@ -1,0 +1,110 @@
+"""Publishing: averaged weights become a checked file, and only a better one takes its place."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from compressai.entropy_models import EntropyBottleneck as Reference
+
+from models import weights
+from models.networks import builders
+from models.networks.factorized import EntropyBottleneck
+from models.training import publish
+from models.training.recipes import RECIPES
+from models.training.trainer import CHECKPOINT, atomic_save
+from tests.training_photos import make_photos
+
+RECIPE = RECIPES["elic-5-lite"]
+
+
+def _checkpoint(run: Path, noise: float) -> None:
+    torch.manual_seed(3)
+    network = builders.build(RECIPE.network())
+    state = {k: v.clone() for k, v in network.state_dict().items()}
+    ema = {k: v + noise * torch.randn_like(v) for k, v in state.items() if k.startswith("g_s")}
+    run.mkdir(parents=True, exist_ok=True)
+    atomic_save(
+        {"recipe": RECIPE.name, "network": state, "ema": ema, "step": 7, "seconds": 36.0}, run / CHECKPOINT
+    )
+
+
+@pytest.fixture
+def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(publish, "_PICTURES", 2)
+    monkeypatch.setattr(publish, "_METRICS", ("psnr",))
+    return make_photos(tmp_path / "photos", count=2)
+
+
+def test_published_file_carries_its_card_and_continues_training(photos: Path, tmp_path: Path) -> None:
+    _checkpoint(tmp_path / "run", noise=0.0)
+    result = publish.publish(RECIPE, tmp_path / "run", photos, tmp_path / "out")
+    assert result.written == tmp_path / "out" / "elic-5-lite.safetensors"
+    file = weights.read_header(result.written)
+    assert (file.card.steps, file.card.hours, file.card.network) == (7, 0.01, "elic-5-lite")
+    assert [row["quality"] for row in file.card.validation] == list(publish._QUALITIES)
+    assert json.loads((tmp_path / "out" / "elic-5-lite.json").read_text())["codec"] == "elic-5:lite"
+    start = publish.published_start(RECIPE, tmp_path / "out")
+    assert start is not None
+    state, steps, seconds = start
+    assert (steps, seconds) == (7, 36.0)
+    network = builders.build(RECIPE.network())
+    assert not network.load_state_dict(state).missing_keys
+
+
+def test_worse_weights_do_not_replace_better_ones(photos: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    _checkpoint(tmp_path / "good", noise=0.0)
+    written = publish.publish(RECIPE, tmp_path / "good", photos, out).written
+    assert written is not None
+    before = written.read_bytes()
+    _checkpoint(tmp_path / "bad", noise=0.001)
+    result = publish.publish(RECIPE, tmp_path / "bad", photos, out)
+    assert result.written is None
+    assert result.gain is not None
+    assert result.gain > 0
+    assert written.read_bytes() == before
+
+
+def test_weights_measured_on_other_pictures_are_measured_again(photos: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    _checkpoint(tmp_path / "good", noise=0.0)
+    written = publish.publish(RECIPE, tmp_path / "good", photos, out).written
+    assert written is not None
+    card = weights.read_header(written).card
+    network, _ = weights.load(weights.read_header(written))
+    flattering = tuple({**row, "psnr": row["psnr"] + 20} for row in card.validation)
+    weights.save(network, replace(card, validation=flattering, validation_data="easier ones"), written)
+    result = publish.publish(RECIPE, tmp_path / "good", photos, out)
+    assert result.gain == pytest.approx(0.0, abs=0.5)
+
+
+def test_gain_is_the_bd_rate_of_the_cards() -> None:
+    rows = tuple({"quality": float(q), "bpp": 0.1 * 2**q, "psnr": 28.0 + 2 * q} for q in range(5))
+    fewer = tuple({**row, "bpp": row["bpp"] * 0.8} for row in rows)
+    card = weights.Card("elic:lite", "elic-lite", "r", 1, 1.0, "", "", "", "", rows, "the same pictures")
+    assert publish.improvement(card, replace(card, validation=fewer), "psnr") == pytest.approx(-20, abs=0.01)
+    assert publish.improvement(card, replace(card, validation_data="others"), "psnr") is None
+
+
+def test_bottleneck_equals_compressai() -> None:
+    torch.manual_seed(0)
+    reference, ours = Reference(6), EntropyBottleneck(6)
+    names = [name for name, _ in ours.named_parameters()]
+    assert names == [name for name, _ in reference.named_parameters()]
+    for parameter in reference.parameters():
+        parameter.data.add_(torch.randn_like(parameter) * 0.3)
+    ours.load_state_dict({k: v for k, v in reference.state_dict().items() if k in ours.state_dict()})
+    z = 3 * torch.randn(2, 6, 4, 5)
+    for theirs, mine in zip(reference(z, training=False), ours(z, training=False), strict=True):
+        torch.testing.assert_close(mine, theirs)
+    torch.testing.assert_close(ours.loss(), reference.loss())
+    for module in (reference, ours):
+        torch.manual_seed(1)  # the same noise
+        _, likelihood = module(z, training=True)
+        (likelihood.log().sum() + module.loss()).backward()
+    for name, parameter in ours.named_parameters():
+        torch.testing.assert_close(parameter.grad, dict(reference.named_parameters())[name].grad)
