@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 DATA ?= ../shared/data/train
 VALID ?= ../shared/data/valid
 
-.PHONY: setup run test lint format train train-stop publish bench clean
+.PHONY: setup run test lint format train train-stop publish bench screenshots clean
 
 setup: $(VENV)/.ready
 
@@ -46,6 +46,9 @@ publish: setup
 
 bench: setup
 	$(BIN)/hflic bench
+
+screenshots: setup
+	$(BIN)/python -m app.screenshots docs/screenshots
 
 clean:
 	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache

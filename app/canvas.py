@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 from PySide6.QtCore import QEvent, QPoint, QPointF, QRectF, QSize, QSizeF, Qt, Signal
 from PySide6.QtGui import (
@@ -20,6 +21,7 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QWidget
 
+from app.marks import Box, draw
 from app.raster import Raster
 from app.viewport import ZOOM_STEP, Mode, Pane, Viewport
 
@@ -52,6 +54,7 @@ class Canvas(QWidget):
         self.viewport = viewport
         self._images: dict[str, tuple[Raster, list[QImage]]] = {}
         self._labels: dict[str, Label] = {}
+        self._boxes: tuple[Box, ...] = ()
         self.chrome = True
         self.surround = QColor("#202124")
         self._drag_from: QPointF | None = None
@@ -81,6 +84,11 @@ class Canvas(QWidget):
         if self._labels.get(which) != label:
             self._labels[which] = label
             self.update()
+
+    def show_boxes(self, boxes: tuple[Box, ...]) -> None:
+        """Set what is marked in every picture."""
+        self._boxes = boxes
+        self.update()
 
     def set_chrome(self, shown: bool) -> None:
         """Show or hide labels and the split line's handle."""
@@ -136,6 +144,9 @@ class Canvas(QWidget):
                 self._draw_difference(painter, pane.rect, self.viewport.frame(pane, size))
             else:
                 self._draw(painter, which, clip, self.viewport.frame(pane, size))
+            if chrome and self._boxes:
+                frame = self.viewport.frame(pane, size)
+                draw(painter, self._boxes, clip, partial(self.viewport.to_widget, frame=frame))
         if not self._images:
             return
         if len(panes) > 1 and (self.viewport.mode is Mode.SIDE or not self.viewport.original_held):

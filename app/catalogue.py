@@ -20,12 +20,14 @@ class Catalogue(QObject):
     """Asks a codec process at start; until it has answered, nothing is known."""
 
     changed = Signal()
+    none_learned = Signal(str)  # once: a sentence that says why
 
     def __init__(self, desk: Desk, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._desk = desk
         self._reasons: dict[str, str] = {}
         self._broken: dict[str, str] = {}  # what is not usable whatever the weights
+        self._told = False
 
     @property
     def reasons(self) -> Mapping[str, str]:
@@ -52,12 +54,6 @@ class Catalogue(QObject):
                 return id
         return "jpeg"
 
-    @property
-    def no_learned(self) -> str:
-        """Why not one learned codec can be used; "" where one can or nothing is known yet."""
-        reasons = [self._reasons.get(line.id, "") for line in CATALOGUE if line.learned]
-        return reasons[0] if all(reasons) else ""
-
     def _nothing_known(self, failure: Failure | None) -> None:
         self._learn({line.id: _why(failure) for line in CATALOGUE})
 
@@ -68,6 +64,10 @@ class Catalogue(QObject):
     def _learn(self, reasons: Mapping[str, str]) -> None:
         self._reasons.update({**reasons, **self._broken})
         self.changed.emit()
+        learned = [self._reasons.get(line.id, "") for line in CATALOGUE if line.learned]
+        if all(learned) and not self._told:
+            self._told = True
+            self.none_learned.emit(f"No neural codec can be used here: {learned[0]}")
 
 
 def _why(failure: Failure | None) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import cache, partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 GAINS = (1, 2, 4, 8, 16)
 
 
+@cache
 def sample_photo() -> Path | None:
     """The public-domain photo of Grace Hopper that comes with matplotlib, found without importing it."""
     frozen = getattr(sys, "_MEIPASS", None)
@@ -74,6 +75,8 @@ class Commands:
             "hold": lambda: None,
             "swap": window.session.swap,
             "lock": lambda: window.session.set_locked(not window.session.locked),
+            "faces": lambda: window.show_faces(not window.faces_shown),
+            "plot": lambda: window.inspector.show_plot(window.inspector.plot.isHidden()),
             "cancel": window.session.cancel,
             "retry": window.session.retry,
             "chrome": lambda: window.set_chrome(not window.canvas.chrome),

@@ -7,18 +7,19 @@ import math
 from app import text
 from app.canvas import Label
 from app.session import Session
-from app.state import Phase, Side, SideView
+from app.state import FILE, Phase, Side, SideView
 from models.codec import entry
 
 _TIMES = " \N{MULTIPLICATION SIGN} "
+ANOTHER_PHOTO_DB = 14.0  # two different photos are about 10 dB apart, the coarsest JPEG above 17 dB
 # What a side's label says instead of numbers that would be of another choice.
 _UNFINISHED = {
     Phase.EMPTY: "",
     Phase.WAITING: "compressing\N{HORIZONTAL ELLIPSIS}",
     Phase.RUNNING: "compressing\N{HORIZONTAL ELLIPSIS}",
     Phase.DONE: "",
-    Phase.FAILED: "failed, not up to date",
-    Phase.STOPPED: "stopped, not up to date",
+    Phase.FAILED: "failed",
+    Phase.STOPPED: "stopped",
 }
 
 
@@ -29,7 +30,8 @@ def side_label(session: Session, side: Side) -> Label:
     if view.raster is None:
         return Label()
     if view.stale:
-        return Label(title, _UNFINISHED[view.phase])
+        meanwhile = "showing the original" if view.coded is None else "showing the last result"
+        return Label(title, f"{_UNFINISHED[view.phase]}{text.DOT}{meanwhile}")
     if view.coded is None:
         return Label(title, f"{view.raster.width}{_TIMES}{view.raster.height}")
     encoding = view.coded.encoding
@@ -37,6 +39,8 @@ def side_label(session: Session, side: Side) -> Label:
     psnr = session.measure(side, "psnr")
     if psnr is not None and psnr.value is not None:
         parts.append(f"{psnr.value:.2f} dB" if math.isfinite(psnr.value) else "lossless")
+        if view.choice.codec == FILE and psnr.value < ANOTHER_PHOTO_DB:
+            parts.append("made from another photo?")
     return Label(title, text.DOT.join(parts))
 
 

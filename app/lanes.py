@@ -1,7 +1,7 @@
 """Which process does what? The names of the codec processes; nothing of Qt or torch is imported here.
 
 Networks take seconds to load: whoever stops a slow AVIF must not wait for them again. Opening and saving
-must not queue behind either. So there are four; those that are not needed are not started.
+must not queue behind either. So there are five; those that are not needed are not started.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ PLAIN = "plain"  # reading pictures, quick classical codecs
 SLOW = "slow"  # classical codecs that take seconds
 LEARNED = "learned"  # all that needs torch
 FILES = "files"  # writing
-LANES = (PLAIN, SLOW, LEARNED, FILES)
+FACES = "faces"  # the face detector, which cannot be interrupted
+LANES = (PLAIN, SLOW, LEARNED, FILES, FACES)
 
 _SLOW_CODECS = frozenset({"avif", "jxl", "heic"})
 

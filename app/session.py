@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import QObject, QTimer, Signal, Slot
@@ -12,22 +13,11 @@ from app.catalogue import Catalogue
 from app.compressor import Compressor
 from app.desk import Desk
 from app.engine import Engine, Priority
+from app.faces import FaceFinder
 from app.judge import Judge, MeasureKey
 from app.opener import Opener
 from app.raster import Raster
-from app.state import (
-    FILE,
-    METRICS,
-    ORIGINAL,
-    Choice,
-    Key,
-    Level,
-    Notice,
-    Phase,
-    Side,
-    SideView,
-    codec_name,
-)
+from app.state import FILE, METRICS, ORIGINAL, Choice, Key, Level, Notice, Phase, Side, SideView, codec_name
 from app.tasks import Coded, Measured, SaveFile, SavePicture
 from app.worker import Failure, Task
 from models.codec import Rate
@@ -89,6 +79,7 @@ class Session(QObject):
         self.catalogue = Catalogue(self._desk, self)
         self.compressor = Compressor(self._desk, self)
         self.judge = Judge(self._desk, self)
+        self.faces = FaceFinder(self._desk, self)
         self._settling = QTimer(self, singleShot=True, interval=SETTLE_MS)
         self._connect()
 
@@ -99,12 +90,14 @@ class Session(QObject):
         self.opener.file_read.connect(self._show_file)
         self.opener.failed.connect(self._report)
         self.catalogue.changed.connect(self._catalogue_changed)
+        self.catalogue.none_learned.connect(partial(self._tell, Level.WARNING))
         self.compressor.changed.connect(self._reconcile)
         self.compressor.progressed.connect(self._progressed)
         self.compressor.failed.connect(self._compressing_failed)
         self.judge.measured.connect(self.measured)
         self.judge.difference_changed.connect(self.difference_changed)
         self.judge.failed.connect(self._report)
+        self.faces.failed.connect(self._report)
 
     # What is asked for
 
@@ -125,8 +118,11 @@ class Session(QObject):
     def choose(self, side: Side, codec: str) -> None:
         """Show the original, the opened file or a codec on a side."""
         wish = self._wishes[side]
-        wish.choice = replace(wish.choice, codec=codec)
-        wish.insisted = True
+        if self.picture is None and wish.choice.codec == FILE and codec != FILE:
+            self._tell(Level.WARNING, "There is no photo to compress: open the one this file was made from.")
+            self.side_changed.emit(side)
+            return
+        wish.choice, wish.insisted = replace(wish.choice, codec=codec), True
         self._settle(later=False)
 
     def set_rate(self, side: Side, rate: Rate, settle: bool = False) -> None:
@@ -151,7 +147,7 @@ class Session(QObject):
 
     def swap(self) -> None:
         """Exchange the sides. Nothing is computed again."""
-        self._wishes = {side: self._wishes[side.other] for side in Side}
+        self._wishes = {side: replace(self._wishes[side.other], insisted=True) for side in Side}
         self.rate_changed.emit()
         self._reconcile()
 
@@ -167,6 +163,7 @@ class Session(QObject):
         self.opener.stop()
         self.compressor.stop([key for side in Side if (key := self._key(side)) is not None])
         self.judge.stop()
+        self.faces.stop()
         self._reconcile(start=False)
 
     def save_file(self, side: Side, path: Path) -> None:
@@ -214,6 +211,10 @@ class Session(QObject):
         """What a side shall show."""
         return self._wishes[side].choice
 
+    def insisted(self, side: Side) -> bool:
+        """Whether a person chose the side's codec, now and not at an earlier start."""
+        return self._wishes[side].insisted
+
     def has_file(self, side: Side) -> bool:
         """Whether a compressed file was opened for a side."""
         return self._wishes[side].file is not None
@@ -231,7 +232,7 @@ class Session(QObject):
     @property
     def working(self) -> bool:
         """Whether there is something Cancel would stop."""
-        return bool(self.opener.name) or self.compressor.working or self.judge.working
+        return bool(self.opener.name) or any(w.working for w in (self.compressor, self.judge, self.faces))
 
     @property
     def difference(self) -> Raster | None:

@@ -108,8 +108,9 @@ class SideView:
         """What people call what is shown."""
         if self.choice.codec == ORIGINAL:
             return "Original"
-        id = self.coded.encoding.codec if self.choice.codec == FILE and self.coded else self.choice.codec
-        return codec_name(id)
+        # What made the file says more than what was asked for: "hflic" may be served by other weights.
+        made = self.coded is not None and not self.stale
+        return codec_name(self.coded.encoding.codec if self.coded and made else self.choice.codec)
 
 
 def codec_name(id: str) -> str:
@@ -119,7 +120,7 @@ def codec_name(id: str) -> str:
         name = entry(base).name
     except CodecError:
         return id
-    return f"{name} ({size})" if size else name
+    return f"{name} {size}" if size else name
 
 
 class ResultCache:
@@ -148,6 +149,10 @@ class ResultCache:
         self._results[key] = coded
         while len(self._results) > 2 and sum(map(_weight, self._results.values())) > self.limit:
             self._results.popitem(last=False)
+
+    def items(self) -> list[tuple[Key, Coded]]:
+        """All results, least recently used first; asking does not count as using."""
+        return list(self._results.items())
 
     def __len__(self) -> int:
         return len(self._results)

@@ -8,15 +8,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from app.lanes import FILES, LEARNED, PLAIN, lane_of
+from app.lanes import FACES, FILES, LEARNED, PLAIN, lane_of
 from app.raster import Raster, from_picture
 from models import codec, metrics
 from models.codec import CATALOGUE, Encoding, Rate
-from models.errors import CodecError, HflicError, PictureError
+from models.errors import BitstreamError, CodecError, HflicError, PictureError, WeightsError
 from models.picture import Picture
 
 if TYPE_CHECKING:
     from app.worker import Bench
+    from models.faces import Face
 
 
 @dataclass(frozen=True)
@@ -88,12 +89,15 @@ class OpenCoded:
         return lane_of(self.codec_hint)
 
     def run(self, bench: Bench) -> Coded:
-        """Raises BitstreamError, PictureError for a file that cannot be read."""
+        """Raises BitstreamError and WeightsError that name the file, PictureError where it cannot be read."""
         bench.watch.step("reading", 0.0)
         data = _read(self.path)
-        coder = codec.decoder(data)
-        begin = time.perf_counter()
-        picture = coder.decode(data, bench.watch)
+        try:
+            coder = codec.decoder(data)
+            begin = time.perf_counter()
+            picture = coder.decode(data, bench.watch)
+        except (BitstreamError, WeightsError) as error:
+            raise type(error)(f"{self.path.name}: {error}") from error
         seconds = time.perf_counter() - begin
         nan = float("nan")
         encoding = Encoding(data, coder.id, nan, picture.width, picture.height, nan, coder.weights)
@@ -163,6 +167,21 @@ class Difference:
 
         left, right = bench.picture(self.left).pixels, bench.picture(self.right).pixels
         return from_picture(Picture(np.maximum(left, right) - np.minimum(left, right)))
+
+
+@dataclass(frozen=True)
+class FindFaces:
+    """Find the faces of a picture -> tuple of models.faces.Face, most certain first."""
+
+    picture: str
+    lane: ClassVar[str] = FACES
+
+    def run(self, bench: Bench) -> tuple[Face, ...]:
+        """Raises WeightsError where the detector is not installed."""
+        from models.faces import detect
+
+        bench.watch.step("looking for faces", 0.0)
+        return tuple(detect(bench.picture(self.picture)))
 
 
 @dataclass(frozen=True)

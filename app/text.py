@@ -41,6 +41,14 @@ def zoom(scale: float) -> str:
     return f"{scale * 100:.0f}%" if scale >= 0.0995 else f"{scale * 100:.1f}%"
 
 
+def shortened(name: str, longest: int = 36) -> str:
+    """A name with its middle left out where it is longer than so many characters."""
+    if len(name) <= longest:
+        return name
+    ending = longest // 2
+    return f"{name[: longest - ending - 1]}\N{HORIZONTAL ELLIPSIS}{name[-ending:]}"
+
+
 def _three(value: float) -> str:
     digits = 2 if value < 10 else 1 if value < 100 else 0
     return f"{value:.{digits}f}"

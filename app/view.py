@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import sys
 from collections.abc import Sequence
+from ctypes.util import find_library
 from pathlib import Path
 
 from PySide6.QtCore import QBuffer, QByteArray, QEvent, QIODevice, QObject, QTimer
@@ -49,6 +51,9 @@ def open_viewer(
     """
     app = QApplication.instance()
     if not isinstance(app, QApplication):
+        if screenshot is not None and not _display():
+            os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+        check_screen()
         app = QApplication(sys.argv[:1])
     app.setApplicationName("hflic")
     app.setApplicationDisplayName("HFLIC")
@@ -86,6 +91,26 @@ def open_viewer(
         undo()
         app.removeEventFilter(documents)
         window.close()
+
+
+def _display() -> bool:
+    """Whether there is a screen to open a window on."""
+    chosen = ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")
+    return not sys.platform.startswith("linux") or any(os.environ.get(name) for name in chosen)
+
+
+def check_screen() -> None:
+    """Raises HflicError where Qt would end the program because it finds no screen or lacks a library."""
+    if not _display():
+        raise HflicError("there is no screen to open a window on: use the commands, see hflic --help")
+    on_x11 = os.environ.get("DISPLAY") and not (
+        os.environ.get("QT_QPA_PLATFORM") or os.environ.get("WAYLAND_DISPLAY")
+    )
+    if on_x11 and sys.platform.startswith("linux") and find_library("xcb-cursor") is None:
+        raise HflicError(
+            "Qt needs the library xcb-cursor to open a window: on Debian and Ubuntu run "
+            "apt install libxcb-cursor0, on Fedora dnf install xcb-util-cursor"
+        )
 
 
 class _Documents(QObject):
@@ -157,4 +182,4 @@ def _quit_when_idle(app: QApplication, window: Window) -> None:
         app.quit()
 
 
-__all__ = ["open_viewer"]
+__all__ = ["check_screen", "open_viewer"]

@@ -28,8 +28,10 @@ from PySide6.QtWidgets import (
 
 from app import actions, bars, drops, labels, theme
 from app.canvas import Canvas
-from app.commands import Commands
+from app.commands import Commands, sample_photo
+from app.faces import count_of
 from app.hold import HoldOriginal
+from app.marks import Box
 from app.panels.inspector import Inspector
 from app.panels.messages import MessageBar
 from app.panels.overlays import DropOverlay, EmptyState, OpeningStrip
@@ -50,6 +52,7 @@ class Window(QMainWindow):
         self.session = session
         self._settings = settings
         self._closing = False
+        self.faces_shown = False
         self.viewport = Viewport(self)
         self.canvas = Canvas(self.viewport)
         self.messages = MessageBar()
@@ -148,6 +151,8 @@ class Window(QMainWindow):
         session.settled.connect(self._refresh)
         session.opener.changed.connect(self._opening_changed)
         session.difference_changed.connect(self._difference_changed)
+        session.faces.changed.connect(self._faces_changed)
+        session.faces.found.connect(lambda faces: self.tell(count_of(faces)))
         session.noticed.connect(self.show_notice)
         session.saved.connect(self._saving_ended)
         session.save_failed.connect(self._saving_stays)
@@ -187,6 +192,8 @@ class Window(QMainWindow):
             self.actions_by_id[line.id].setEnabled(line.enabled(facts))
         self.actions_by_id["lock"].setChecked(self.session.locked)
         self.actions_by_id["lock"].setIcon(theme.icon("lock" if self.session.locked else "unlock"))
+        self.actions_by_id["faces"].setChecked(self.faces_shown)
+        self.actions_by_id["plot"].setChecked(not self.inspector.plot.isHidden())
         self.actions_by_id[self._mode_action()].setChecked(True)
         self.actions_by_id[f"theme_{self._settings.theme}"].setChecked(True)
         for side in Side:
@@ -208,8 +215,9 @@ class Window(QMainWindow):
             self.canvas.show_raster(side.value, session.view(side).raster)
         if raster is not None:
             self.viewport.set_picture(raster.width, raster.height)
-            if raster.path is not None:
+            if raster.path is not None and raster.path != sample_photo():
                 self.remember(raster.path)
+        session.faces.want(session.picture if self.faces_shown else None)
         name = labels.picture_name(session)
         self.setWindowFilePath(str(raster.path) if raster is not None and raster.path else "")
         self.setWindowTitle(f"{name} \N{EM DASH} HFLIC" if name else "HFLIC")
@@ -256,6 +264,17 @@ class Window(QMainWindow):
     @Slot()
     def _saving_stays(self) -> None:
         self._closing = False  # the message says what went wrong: the person decides
+
+    def show_faces(self, shown: bool) -> None:
+        """Mark the faces of every picture from now on, or of none."""
+        self.faces_shown = shown
+        self.session.faces.want(self.session.picture if shown else None)
+
+    @Slot()
+    def _faces_changed(self) -> None:
+        found = self.session.faces.faces
+        self.canvas.show_boxes(tuple(Box(*face.box, strong=face.small) for face in found))
+        self._refresh()
 
     def set_chrome(self, shown: bool) -> None:
         """Show or hide everything but the picture."""
@@ -351,6 +370,9 @@ def _saveable(view: SideView) -> bool:
 
 
 def _kept(session: Session, side: Side, before: str) -> str:
-    """A side's codec, unless it is a file of this session."""
+    """A side's codec if a person chose it, and unless it is a file of this session.
+
+    What merely stood in for another is not kept: the other may be usable at the next start.
+    """
     codec = session.choice(side).codec
-    return before if codec == "file" else codec
+    return codec if session.insisted(side) and codec != "file" else before

@@ -129,15 +129,15 @@ def available() -> tuple[WeightsFile, ...]:
     return tuple(found)
 
 
-# What a bare id may stand for, best first. HFLIC and PO-ELIC begin as their MSE-trained networks:
-# until the perceptual stage is trained, the id gives those, and says so by the codec it reports.
-_STANDS_FOR: dict[str, tuple[str, ...]] = {"hflic": ("hflic", "hflic-mse"), "po-elic": ("po-elic", "elic-5")}
+# What a base id may stand for, best first. HFLIC begins as its network trained on squared error: until
+# the perceptual stage has weights, the id gives those, and says so by the codec it reports.
+_STANDS_FOR = {"hflic": ("hflic", "hflic-mse")}
 
 
 def candidates(id: str) -> tuple[str, ...]:
     """The exact codec ids ("elic:paper") an id may be served by, best first."""
     base, _, size = id.partition(":")
-    bases = _STANDS_FOR.get(base, (base,)) if base == "hflic" else (base,)
+    bases = _STANDS_FOR.get(base, (base,))
     sizes = (size,) if size else ("paper", "lite")
     return tuple(f"{b}:{s}" for b in bases for s in sizes)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from PySide6.QtCore import QSize, Qt
-from PySide6.QtGui import QAction
+from PySide6.QtGui import QAction, QResizeEvent
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
@@ -21,7 +21,9 @@ from PySide6.QtWidgets import (
 from app import text
 from app.panels.metrics import MetricsTable, values_of
 from app.panels.rate import RateControl
+from app.panels.rd_plot import RdPlot
 from app.panels.side import SidePanel
+from app.points import points_of, show_point
 from app.session import Session
 from app.state import Side
 from models.codec import Rate
@@ -48,15 +50,19 @@ class Inspector(QScrollArea):
         self.hint.setObjectName("quiet")
         self.sides = {side: SidePanel(side) for side in Side}
         self.metrics = MetricsTable()
+        self.plot = RdPlot()
+        self.plot.hide()
         body = QWidget()
         body.setObjectName("inspectorBody")
-        column = QVBoxLayout(body)
+        column = self._column = QVBoxLayout(body)
         column.setContentsMargins(12, 12, 12, 12)
         column.setSpacing(10)
         column.addWidget(self._size_card(lock))
         for panel in self.sides.values():
             column.addWidget(panel)
-        column.addWidget(self._metrics_card())
+        self._numbers = self._metrics_card()
+        column.addWidget(self._numbers)
+        column.addWidget(self.plot)
         column.addStretch()
         self.setWidget(body)
         self._connect()
@@ -112,6 +118,8 @@ class Inspector(QScrollArea):
             panel.rate_chosen.connect(lambda rate, drag, side=side: session.set_rate(side, rate, drag))
             panel.cancelled.connect(session.cancel)
             panel.retried.connect(session.retry)
+        self.plot.metric_chosen.connect(self._show_points)
+        self.plot.point_chosen.connect(lambda point: show_point(session, point))
         session.side_changed.connect(self._show_side)
         session.measured.connect(self._show_metrics)
         session.rate_changed.connect(self._show_rate)
@@ -143,6 +151,30 @@ class Inspector(QScrollArea):
         self.metrics.show_values(
             {side: values_of(session.view(side), partial(session.measure, side)) for side in Side}
         )
+        self._show_points()
+
+    def _show_points(self, *_: object) -> None:
+        if not self.plot.isHidden():
+            self.plot.show_points(points_of(self._session, self.plot.metric_id))
+
+    def show_plot(self, shown: bool) -> None:
+        """Show or hide the rate-distortion plot; in a low window it takes the place of the numbers."""
+        self.plot.setVisible(shown)
+        self._make_room()
+        self._show_points()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
+        """A higher window has room for both."""
+        super().resizeEvent(event)
+        self._make_room()
+
+    def _make_room(self) -> None:
+        if self.plot.isHidden():
+            self._numbers.show()
+            return
+        hidden = self._numbers.isHidden()
+        needed = self._column.sizeHint().height() + (self._numbers.sizeHint().height() + 10 if hidden else 0)
+        self._numbers.setVisible(needed <= self.viewport().height())
 
     def _show_rate(self) -> None:
         session = self._session

@@ -18,6 +18,7 @@ from PySide6.QtWidgets import (
 
 from app import text
 from app.state import METRICS, Measured, Side, SideView
+from models.codec import TARGET_TOLERANCE
 from models.metrics import TABLE
 
 BETTER = "\N{BLACK UP-POINTING SMALL TRIANGLE}"
@@ -154,4 +155,6 @@ def _winner(row: Row, found: list[Measured | None], written: list[str]) -> int |
         return None
     if written[0] == written[1]:
         return None
+    if row.id in {"size", "bpp"} and abs(left - right) <= TARGET_TOLERANCE * max(left, right):
+        return None  # driven to the same size: what is left is chance
     return 0 if (left > right) == (row.better > 0) else 1

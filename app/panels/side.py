@@ -23,7 +23,7 @@ from PySide6.QtWidgets import (
 from app import text, theme
 from app.panels.rate import RateControl
 from app.state import FILE, ORIGINAL, Phase, Side, SideView, codec_name
-from models.codec import CATALOGUE, Rate
+from models.codec import CATALOGUE, Encoding, Rate
 
 BUSY_AFTER_MS = 500
 
@@ -51,6 +51,9 @@ class SidePanel(QFrame):
         self.codec.setAccessibleName(f"Codec of side {side.letter}")
         self.codec.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.codec.setMaxVisibleItems(20)
+        # The list may be wider than its column, the box never.
+        self.codec.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.codec.setMinimumContentsLength(8)
         self.save = QToolButton()
         self.save.setObjectName("flat")
         self.save.setIcon(theme.icon("save"))
@@ -62,6 +65,7 @@ class SidePanel(QFrame):
         self.rate = RateControl(with_quality=True)
         self.status = QLabel()
         self.status.setWordWrap(True)
+        self.status.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.status.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.bar = QProgressBar()
         self.bar.setTextVisible(False)
@@ -121,12 +125,15 @@ class SidePanel(QFrame):
                 if line.learned is learned:
                     reason = reasons.get(line.id)
                     tip = f"{line.sentence}\n{line.source}"
-                    item = _item(
-                        line.name, line.id, tip if not reason else f"{tip}\n\nNot usable here: {reason}"
-                    )
+                    item = _item(line.name, line.id, tip)
+                    if reason:
+                        item.setText(f"{line.name} \N{EN DASH} not usable here")
+                        item.setToolTip(f"{tip}\n\nNot usable here: {reason}")
                     item.setEnabled(not reason)
                     model.appendRow(item)
         self.codec.setModel(model)
+        view = self.codec.view()
+        view.setMinimumWidth(view.sizeHintForColumn(0) + view.verticalScrollBar().sizeHint().width())
         self._select(current)
 
     def show_view(self, view: SideView, locked: bool) -> None:
@@ -188,25 +195,38 @@ class SidePanel(QFrame):
 
 
 def describe(view: SideView) -> str:
-    """One line about a side that is not working."""
+    """A line or two about a side that is not working."""
     if view.phase is Phase.EMPTY:
         return "No picture is open."
     if view.phase in {Phase.FAILED, Phase.STOPPED}:
         return view.error
     if view.coded is None:
         return "As it was opened, nothing is lost."
-    encoding = view.coded.encoding
+    return _describe_file(view, view.coded.encoding)
+
+
+def _describe_file(view: SideView, encoding: Encoding) -> str:
     words = f"{text.size(encoding.bytes)}{text.DOT}{text.bpp(encoding.bpp)} bpp"
     if view.choice.codec == FILE:
-        return words
+        name = view.raster.path.name if view.raster is not None and view.raster.path is not None else ""
+        return f"{text.shortened(name)}\n{words}{_origin(encoding)}".strip()
     if encoding.note:
         return f"{words}\n{encoding.note[:1].upper()}{encoding.note[1:]}."
     off = deviation(view.choice.rate, encoding.bytes, encoding.width * encoding.height)
     if off is not None:
-        words += f"{text.DOT}target {text.percent(off)}"
-    else:
-        words += f"{text.DOT}1:{encoding.width * encoding.height * 3 / max(encoding.bytes, 1):.0f}"
-    return words
+        return f"{words}{text.DOT}{_aim(off)}\nQuality {encoding.quality:.3g}{_origin(encoding)}"
+    ratio = encoding.width * encoding.height * 3 / max(encoding.bytes, 1)
+    return f"{words}\n{ratio:.0f} times smaller{_origin(encoding)}"
+
+
+def _origin(encoding: Encoding) -> str:
+    return f"{text.DOT}weights {encoding.weights}" if encoding.weights else ""
+
+
+def _aim(off: float) -> str:
+    """How near the wanted size is, in words."""
+    share = text.percent(abs(off)).lstrip("+")
+    return "on target" if share == "0.0%" else f"{share} {'above' if off > 0 else 'below'} target"
 
 
 def deviation(rate: Rate, count: int, pixels: int) -> float | None:

@@ -68,7 +68,9 @@ class HandEngine(QObject):
         return given
 
     def all_usable(self) -> None:
-        """Answer what can be used: everything."""
+        """Answer what can be used: everything. Loading torch beforehand is over."""
+        for given in self.tasks(WarmUp):
+            self.finished.emit(given.id, None)
         for given in self.tasks(Examine):
             self.finished.emit(given.id, {line.id: "" for line in CATALOGUE})
 

@@ -8,13 +8,24 @@ from pathlib import Path
 
 import pytest
 
-from app.labels import suggested_name
+from app.labels import side_label, suggested_name
 from app.raster import Raster, from_picture
 from app.session import Session
-from app.state import FILE, ORIGINAL, Level, Phase, Side
-from app.tasks import Coded, Compress, Difference, Measure, Measured, OpenCoded, OpenFile, SaveFile
+from app.state import FILE, ORIGINAL, Level, Notice, Phase, Side
+from app.tasks import (
+    Coded,
+    Compress,
+    Difference,
+    Examine,
+    Measure,
+    Measured,
+    OpenCoded,
+    OpenFile,
+    SaveFile,
+    WarmUp,
+)
 from app.worker import Failure
-from models.codec import Encoding, Rate
+from models.codec import CATALOGUE, Encoding, Rate
 from models.picture import Picture
 from tests.app.conftest import scene
 from tests.app.engines import HandEngine
@@ -197,12 +208,36 @@ def test_unusable_codec_is_replaced_and_told_only_if_it_was_asked_for(qapp: obje
 def test_sides_wait_until_their_codecs_are_known(qapp: object, hand: HandEngine) -> None:
     session = Session(hand, "hflic", "jpeg")  # type: ignore[arg-type]
     session.start()
-    hand.finished.emit(hand.given[0].id, {"jpeg": ""})
     show(session, hand)
-    assert running(hand) == ["jpeg"]
+    assert running(hand) == []
     assert session.view(Side.LEFT).stage == "loading the codecs"
-    hand.finished.emit(hand.given[1].id, {"hflic": ""})
-    assert running(hand) == ["jpeg", "hflic"]
+    hand.all_usable()
+    assert running(hand) == ["hflic", "jpeg"]
+
+
+def test_codecs_are_judged_without_waiting_for_torch(qapp: object, hand: HandEngine) -> None:
+    session = Session(hand, "hflic", "jpeg")  # type: ignore[arg-type]
+    session.start()
+    show(session, hand)
+    assert hand.tasks(WarmUp)  # still loading
+    hand.answer(Examine, {line.id: "" if line.id in {"elic", "jpeg"} else "gone" for line in CATALOGUE})
+    assert running(hand) == ["elic", "jpeg"]
+
+
+def test_a_torch_that_does_not_load_takes_all_learned_codecs_away_and_says_so_once(
+    qapp: object, hand: HandEngine
+) -> None:
+    session = Session(hand, "hflic", "jpeg")  # type: ignore[arg-type]
+    notices: list[Notice] = []
+    session.noticed.connect(notices.append)
+    session.start()
+    hand.answer(Examine, {line.id: "" for line in CATALOGUE})
+    hand.failed.emit(hand.tasks(WarmUp)[0].id, Failure("torch does not load: run make setup again"))
+    show(session, hand)
+    assert running(hand) == ["jxl", "jpeg"]
+    assert [notice.text for notice in notices] == [
+        "No neural codec can be used here: torch does not load: run make setup again"
+    ]
 
 
 def test_metrics_arrive_one_by_one_and_are_kept(session: Session, hand: HandEngine) -> None:
@@ -241,6 +276,51 @@ def test_neural_file_of_the_same_size_becomes_a_side(session: Session, hand: Han
     assert session.choice(Side.LEFT).codec == FILE
     assert session.view(Side.LEFT).coded is made
     assert "psnr" in {g.task.metric for g in hand.tasks(Measure)}
+
+
+def test_what_stood_in_for_a_missing_codec_does_not_count_as_chosen(qapp: object, hand: HandEngine) -> None:
+    session = Session(hand, "hflic", "jpeg")  # type: ignore[arg-type]
+    session.start()
+    hand.answer(
+        Examine, {line.id: "" if line.id in {"elic", "jpeg", "webp"} else "gone" for line in CATALOGUE}
+    )
+    assert session.choice(Side.LEFT).codec == "elic"
+    assert not session.insisted(Side.LEFT)
+    session.choose(Side.LEFT, "webp")
+    assert session.insisted(Side.LEFT)
+
+
+def test_a_file_without_its_photo_stays_when_a_codec_is_chosen(session: Session, hand: HandEngine) -> None:
+    notices: list[Notice] = []
+    session.noticed.connect(notices.append)
+    session.open([Path("a.hflic")])
+    hand.answer(OpenCoded, coded("elic:lite"))
+    session.choose(Side.LEFT, "webp")
+    assert session.choice(Side.LEFT).codec == FILE
+    assert session.view(Side.LEFT).raster is not None
+    assert "open the one this file was made from" in notices[-1].text
+
+
+@pytest.mark.parametrize(("psnr", "doubted"), [(9.7, True), (25.0, False)])
+def test_a_file_of_another_photo_is_doubted(
+    session: Session, hand: HandEngine, psnr: float, doubted: bool
+) -> None:
+    show(session, hand)
+    session.open([Path("a.hflic")], Side.LEFT)
+    hand.answer(OpenCoded, coded("elic:lite"))
+    for given in hand.tasks(Measure):
+        hand.finished.emit(given.id, Measured(psnr))
+    line = side_label(session, Side.LEFT).line
+    assert f"{psnr:.2f} dB" in line
+    assert ("another photo" in line) is doubted
+
+
+def test_a_result_is_called_by_what_made_it(session: Session, hand: HandEngine) -> None:
+    show(session, hand)
+    session.choose(Side.LEFT, "hflic")
+    assert session.view(Side.LEFT).name == "HFLIC"
+    hand.answer(Compress, coded("hflic-mse:lite"))
+    assert session.view(Side.LEFT).name == "HFLIC (MSE) lite"
 
 
 def test_neural_file_alone_shows_without_an_original(session: Session, hand: HandEngine) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +19,7 @@ from app.session import Session
 from app.settings import Settings, SettingsFile
 from app.state import Phase, Side
 from app.tasks import Examine
-from app.view import open_viewer
+from app.view import check_screen, open_viewer
 from app.viewport import Mode
 from app.window import Window
 from models.codec import Rate
@@ -47,6 +48,32 @@ def test_screenshot_waits_for_results_and_leaves_settings_alone(
     assert image.size == (1280, 800)
     assert len(image.convert("RGB").resize((160, 100)).getcolors(100000) or []) > 500  # a photo is in it
     assert not store.path.exists()
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only there Qt ends the program")
+@pytest.mark.parametrize(
+    ("environment", "library", "words"),
+    [
+        ({}, "libxcb-cursor.so.0", "no screen"),
+        ({"DISPLAY": ":0"}, None, "apt install libxcb-cursor0"),
+        ({"DISPLAY": ":0"}, "libxcb-cursor.so.0", ""),
+        ({"WAYLAND_DISPLAY": "wayland-0", "DISPLAY": ":0"}, None, ""),
+        ({"QT_QPA_PLATFORM": "offscreen"}, None, ""),
+    ],
+)
+def test_a_machine_that_cannot_open_windows_is_told_what_to_do(
+    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], library: str | None, words: str
+) -> None:
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr("app.view.find_library", lambda name: library)
+    if not words:
+        check_screen()
+        return
+    with pytest.raises(HflicError, match=words):
+        check_screen()
 
 
 def test_screenshot_of_what_is_no_picture_is_an_error_and_keeps_the_old_file(
@@ -99,7 +126,7 @@ def test_first_start_shows_the_sample_and_the_next_one_what_was_set(
         assert open_viewer(left="webp", right="jpeg", settings_file=store) == 0
     assert len(seen) == 2
     assert store.load().theme == "dark"
-    assert store.load().recent_paths()[0].name == "grace_hopper.jpg"
+    assert store.load().recent_paths() == []  # the sample is always offered: it is not what one opened
 
 
 def test_a_document_the_desktop_asks_for_is_opened(

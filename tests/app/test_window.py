@@ -17,7 +17,7 @@ from app.panels.metrics import BETTER
 from app.session import Session
 from app.settings import Settings
 from app.state import FILE, ORIGINAL, Level, Phase, Side
-from app.tasks import Compress, OpenFile, SaveFile
+from app.tasks import Compress, Measured, OpenFile, SaveFile
 from app.text import size
 from app.viewport import Mode
 from app.window import Window
@@ -543,3 +543,37 @@ def test_icons_are_drawn_at_the_screen_s_density(window: Window) -> None:
     drawn = theme.icon("open").pixmap(QSize(24, 24), 2.0)
     assert drawn.size() == QSize(48, 48)
     assert drawn.devicePixelRatio() == 2.0
+
+
+def test_the_column_never_outgrows_its_width(qtbot: QtBot, window: Window, tmp_path: Path) -> None:
+    name = "a-name-without-a-single-space-that-is-far-too-long-for-the-column-of-the-sides.jpg"
+    photo_path = tmp_path / name
+    Picture(scene(96, 64)).save(photo_path)
+    open_photo(qtbot, window, photo_path)
+    window.session.open([photo_path], Side.LEFT)
+    settle(qtbot, window)
+    assert window.session.choice(Side.LEFT).codec == FILE
+    body = window.inspector.widget()
+    assert body.minimumSizeHint().width() <= window.inspector.viewport().width()
+    status = window.inspector.sides[Side.LEFT].status.text()
+    assert status.startswith("a-name")
+    assert "sides.jpg" in status
+
+
+def test_sizes_driven_to_the_same_target_have_no_winner(qtbot: QtBot, window: Window) -> None:
+    def marked(left: float, right: float) -> bool:
+        values = {Side.LEFT: {"size": Measured(left)}, Side.RIGHT: {"size": Measured(right)}}
+        window.inspector.metrics.show_values(values)
+        return any(window.inspector.metrics.item(0, column).text().startswith(BETTER) for column in (1, 2))
+
+    assert not marked(9600, 9700)
+    assert marked(9600, 9900)
+
+
+def test_the_sample_photo_leaves_no_trace_in_the_recent_files(qtbot: QtBot, window: Window) -> None:
+    window.commands.sample()
+    qtbot.waitUntil(lambda: window.session.picture is not None, timeout=20000)
+    settle(qtbot, window)
+    assert window.settings.recent == ()
+    assert window.settings.folder == ""
+    assert window.settings.left == Settings().left  # nobody chose the codec: it is not kept

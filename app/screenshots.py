@@ -1,0 +1,168 @@
+"""How are the pictures of the README made? `python -m app.screenshots OUT` runs the viewer and takes them.
+
+Everything is real: the sample photo goes through the codec processes of this machine, so the seconds in
+the table differ from run to run, and the pictures follow the weights that are here.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from PySide6.QtCore import QEventLoop, QPointF, QTimer
+from PySide6.QtGui import QImage
+from PySide6.QtWidgets import QApplication
+
+from app import theme
+from app.commands import sample_photo
+from app.engine import Engine
+from app.session import Session
+from app.settings import Settings
+from app.state import Side
+from app.viewport import Mode
+from app.window import Window
+from models.codec import Rate
+from models.errors import HflicError, OutputError
+from models.files import write_file
+
+LIMIT = 400_000  # bytes of a file, so that the repository stays small
+PATIENCE = 180  # seconds
+_COLOURS = (256, 192, 128, 96, 64)
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A picture to take. `look`: scale and the picture point in the middle, None for the whole picture.
+
+    tried: sizes asked for before, in bits per pixel: with any the plot is shown; faces: they are marked.
+    """
+
+    name: str
+    theme: str
+    right: str
+    bpp: float
+    mode: Mode = Mode.SPLIT
+    look: tuple[float, float, float] | None = None
+    tried: tuple[float, ...] = ()
+    faces: bool = False
+
+
+SCENES: tuple[Scene, ...] = (
+    Scene("split", theme.LIGHT, "jpeg", 0.25),
+    Scene("detail", theme.DARK, "jpeg", 0.15, look=(3.0, 255, 225)),
+    Scene("side", theme.DARK, "webp", 0.15, Mode.SIDE, (1.0, 256, 240)),
+    Scene("difference", theme.LIGHT, "webp", 0.15, Mode.DIFFERENCE),
+    Scene("plot", theme.LIGHT, "jpeg", 0.25, look=(2.0, 255, 225), tried=(0.1, 0.15, 0.4, 0.6), faces=True),
+)
+
+
+def take_all(folder: Path, scenes: tuple[Scene, ...] = SCENES, left: str = "hflic") -> list[Path]:
+    """Write a PNG for each scene and give their paths.
+
+    `left`: the codec of side A; the best usable one where it is not. Raises HflicError where the sample photo
+    is missing, something does not arrive in time, or a file cannot be written or is above LIMIT.
+    """
+    app = QApplication.instance()
+    if not isinstance(app, QApplication):
+        app = QApplication(sys.argv[:1])
+    photo = sample_photo()
+    if photo is None:
+        raise HflicError("the sample photo is missing: run make setup")
+    theme.apply(app, theme.LIGHT)
+    session = Session(Engine(), left, scenes[0].right, Rate(bpp=scenes[0].bpp))
+    window = Window(session, Settings(started=True))
+    try:
+        window.show()
+        session.start()
+        window.commands.open_paths([photo])
+        _wait(session, lambda: session.picture is not None and session.idle)
+        folder.mkdir(parents=True, exist_ok=True)
+        return [_take(app, window, scene, folder / f"{scene.name}.png") for scene in scenes]
+    finally:
+        window.close()
+
+
+def _take(app: QApplication, window: Window, scene: Scene, path: Path) -> Path:
+    session, view = window.session, window.viewport
+    window.set_theme(scene.theme)
+    session.choose(Side.RIGHT, scene.right)
+    for bpp in (*scene.tried, scene.bpp):
+        session.set_rate(Side.LEFT, Rate(bpp=bpp))
+        _wait(session, lambda: session.idle)
+    window.inspector.show_plot(bool(scene.tried))
+    window.show_faces(scene.faces)
+    view.set_mode(scene.mode)
+    _wait(session, lambda: session.idle)
+    view.fit()
+    if scene.look is not None:
+        scale, across, down = scene.look
+        view.zoom_to(scale)
+        view.look_at(QPointF(across, down))
+    window.status.clearMessage()
+    app.processEvents()
+    write_file(path, small_png(_pixels(window.grab().toImage())))
+    return path
+
+
+def _wait(session: Session, done: Callable[[], bool]) -> None:
+    loop = QEventLoop()
+    check = QTimer(interval=20)
+    end = time.monotonic() + PATIENCE
+    check.timeout.connect(lambda: loop.quit() if done() or time.monotonic() > end else None)
+    check.start()
+    loop.exec()
+    check.stop()
+    if not done():
+        raise HflicError(f"the codecs were not done after {PATIENCE} seconds")
+    for side in Side:
+        if error := session.view(side).error:
+            raise HflicError(error)
+
+
+def _pixels(image: QImage) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+    image = image.convertToFormat(QImage.Format.Format_RGB888)
+    rows = np.frombuffer(image.constBits(), np.uint8).reshape(image.height(), image.bytesPerLine())
+    return rows[:, : image.width() * 3].reshape(image.height(), image.width(), 3).copy()
+
+
+def small_png(pixels: np.ndarray[tuple[int, ...], np.dtype[np.uint8]], limit: int = LIMIT) -> bytes:
+    """A PNG of (H, W, 3) pixels of at most `limit` bytes: with all colours, else with as many as fit.
+
+    Raises OutputError where even the fewest colours are too many.
+    """
+    image = Image.fromarray(pixels)
+    tries: list[Image.Image | int] = [image, *_COLOURS]
+    for each in tries:
+        buffer = io.BytesIO()
+        made = image.quantize(each, Image.Quantize.MEDIANCUT) if isinstance(each, int) else each
+        made.save(buffer, "PNG", optimize=True)
+        if buffer.tell() <= limit:
+            return buffer.getvalue()
+    raise OutputError(f"a picture of {image.width}x{image.height} does not fit into {limit} bytes")
+
+
+def main() -> int:
+    """Take all pictures into the folder given as the only argument."""
+    if len(sys.argv) != 2:
+        sys.stderr.write("usage: python -m app.screenshots FOLDER\n")
+        return 2
+    os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+    try:
+        paths = take_all(Path(sys.argv[1]))
+    except HflicError as error:
+        sys.stderr.write(f"screenshots: {error}\n")
+        return 1
+    for path in paths:
+        sys.stdout.write(f"{path} {path.stat().st_size}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,130 @@
+"""The rate-distortion plot: fed by finished results, and a way to go back to them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import QPointF, Qt
+from PySide6.QtWidgets import QApplication
+from pytestqt.qtbot import QtBot
+
+from app import theme
+from app.points import points_of, show_point
+from app.session import Session
+from app.settings import Settings
+from app.state import Side
+from app.window import Window
+from models.codec import Rate
+from tests.app.engines import InlineEngine
+
+
+@pytest.fixture
+def window(qtbot: QtBot, inline: InlineEngine, photo: Callable[..., Path]) -> Iterator[Window]:
+    app = QApplication.instance()
+    assert isinstance(app, QApplication)
+    theme.apply(app, "light")
+    session = Session(inline, "webp", "jpeg", Rate(bpp=1.0))  # type: ignore[arg-type]
+    made = Window(session, Settings(started=True))
+    qtbot.addWidget(made)
+    made.show()
+    session.start()
+    made.commands.open_paths([photo()])
+    qtbot.waitUntil(lambda: session.picture is not None and session.idle, timeout=20000)
+    yield made
+    made.close()
+
+
+def ask(qtbot: QtBot, window: Window, bpp: float) -> None:
+    window.session.set_rate(Side.LEFT, Rate(bpp=bpp))
+    qtbot.waitUntil(lambda: window.session.idle, timeout=20000)
+
+
+def test_every_size_that_was_tried_is_a_point_and_the_shown_ones_are_named(
+    qtbot: QtBot, window: Window
+) -> None:
+    ask(qtbot, window, 2.0)
+    found = points_of(window.session, "psnr")
+    assert list(found) == ["jpeg", "webp"]
+    for letter, codec in (("A", "webp"), ("B", "jpeg")):
+        first, second = found[codec]
+        assert first.bpp < second.bpp
+        assert first.value < second.value
+        assert (first.sides, second.sides) == ("", letter)
+
+
+def test_a_point_brings_its_result_back_without_computing(
+    qtbot: QtBot, window: Window, inline: InlineEngine
+) -> None:
+    ask(qtbot, window, 2.0)
+    ran = inline.codecs_run()
+    assert show_point(window.session, points_of(window.session, "psnr")["jpeg"][0]) is Side.RIGHT
+    assert window.session.rate == Rate(bpp=1.0)
+    assert points_of(window.session, "psnr")["jpeg"][0].sides == "B"
+    assert inline.codecs_run() == ran
+
+
+def test_points_of_another_picture_are_not_shown(
+    qtbot: QtBot, window: Window, photo: Callable[..., Path]
+) -> None:
+    before = {point.value for curve in points_of(window.session, "psnr").values() for point in curve}
+    other = photo("other.png", seed=7)
+    window.commands.open_paths([other])
+    qtbot.waitUntil(
+        lambda: (
+            window.session.picture is not None
+            and window.session.picture.path == other
+            and window.session.idle
+        ),
+        timeout=20000,
+    )
+    after = [point.value for curve in points_of(window.session, "psnr").values() for point in curve]
+    assert len(after) == 2
+    assert not before & set(after)
+
+
+def test_r_shows_the_plot_and_a_click_on_a_point_shows_it(qtbot: QtBot, window: Window) -> None:
+    ask(qtbot, window, 2.0)
+    plot = window.inspector.plot
+    assert plot.isHidden()
+    qtbot.keyClick(window.canvas, Qt.Key.Key_R)
+    assert plot.isVisible()
+    assert window.actions_by_id["plot"].isChecked()
+    assert len(plot.points) == 4
+    assert "JPEG" in plot.hint.text()
+    qtbot.wait(100)  # the axes take their range while drawing
+    point = next(p for p in plot.points if p.key.codec == "webp" and not p.sides)
+    place = plot._plot.getPlotItem().getViewBox().mapViewToScene(QPointF(point.bpp, point.value))
+    at = plot._plot.mapFromScene(place)
+    qtbot.mouseClick(plot._plot.viewport(), Qt.MouseButton.LeftButton, pos=at)
+    qtbot.waitUntil(lambda: window.session.rate == Rate(bpp=1.0), timeout=2000)
+    qtbot.keyClick(window.canvas, Qt.Key.Key_R)
+    assert plot.isHidden()
+
+
+def test_in_a_low_window_the_plot_takes_the_place_of_the_numbers(qtbot: QtBot, window: Window) -> None:
+    inspector = window.inspector
+    window.resize(1280, 700)
+    inspector.show_plot(True)
+    assert inspector.plot.isVisible()
+    assert not inspector.metrics.isVisible()
+    window.resize(1280, 1200)
+    QApplication.processEvents()
+    assert inspector.metrics.isVisible()
+    window.resize(1280, 700)
+    QApplication.processEvents()
+    inspector.show_plot(False)
+    assert inspector.metrics.isVisible()
+
+
+def test_the_plot_turns_its_axis_where_less_is_better(qtbot: QtBot, window: Window) -> None:
+    window.inspector.show_plot(True)
+    plot = window.inspector.plot
+    box = plot._plot.getPlotItem().getViewBox()
+    assert not box.yInverted()
+    plot.choice.setCurrentIndex(plot.choice.findData("lpips"))
+    plot.choice.activated.emit(plot.choice.currentIndex())
+    assert box.yInverted()
+    plot.log.setChecked(True)
+    assert plot._plot.getPlotItem().getAxis("bottom").logMode
