@@ -96,7 +96,6 @@ class Trainer:
         minutes_between_checkpoints: float = 3.0,
         validate_every: int = 2000,
     ) -> None:
-        torch.set_flush_denormal(True)
         torch.manual_seed(recipe.seed)
         self.recipe = recipe
         self.out = out
@@ -202,6 +201,7 @@ class Trainer:
         goal = min(until or self.recipe.steps, self.recipe.steps)
         if self.step >= goal:
             return True
+        torch.set_flush_denormal(True)  # denormals cost this loop several times its speed
         previous = {s: signal.signal(s, self.stop) for s in (signal.SIGTERM, signal.SIGINT)}
         writer = SummaryWriter(str(self.out), purge_step=self.step)
         saved = time.monotonic()
@@ -233,6 +233,7 @@ class Trainer:
                     mark, mark_step = time.monotonic(), self.step
             self.save()
         finally:
+            torch.set_flush_denormal(False)
             writer.close()
             for number, handler in previous.items():
                 signal.signal(number, handler)
