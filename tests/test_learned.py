@@ -13,7 +13,7 @@ import torch
 from matplotlib.cbook import get_sample_data
 from PIL import Image
 
-from models import weights
+from models import learned, weights
 from models.bitstream import fixed_point, latents
 from models.bitstream.container import HflicFile, parse
 from models.bitstream.latents import SKIP_BELOW, ExactEntropyModel
@@ -351,3 +351,18 @@ def test_the_file_finds_its_weights(
 
 def test_entropy_models_are_exact_ones(codec: LearnedCodec) -> None:
     assert isinstance(codec.entropy, ExactEntropyModel)
+
+
+def test_a_device_that_is_not_there_is_refused_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(learned, "_device", "cpu")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    with pytest.raises(CodecError, match="cannot use cuda: choose --device cpu"):
+        learned.use_device("cuda")
+    with pytest.raises(CodecError, match="there is no device 'toaster'"):
+        learned.use_device("toaster")
+    learned.use_device("auto")
+    assert learned._device == "cpu"
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    learned.use_device("auto")
+    assert learned._device == "cuda"

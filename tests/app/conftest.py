@@ -6,14 +6,21 @@ import gc
 import multiprocessing
 import os
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import platformdirs
 import pytest
 from PySide6.QtCore import QCoreApplication, QEvent, QThread, QTimer
+from PySide6.QtWidgets import QApplication
+from pytestqt.qtbot import QtBot
 from shiboken6 import isValid
 
+from app import theme
+from app.session import Session
+from app.settings import Settings
+from app.window import Window
 from models.picture import Picture
 from tests.app.engines import HandEngine, InlineEngine
 
@@ -51,6 +58,20 @@ def _running() -> list[object]:
         if (isinstance(thing, QThread) and isValid(thing) and thing.isRunning())
         or (isinstance(thing, QTimer) and isValid(thing) and thing.isActive())
     ]
+
+
+@contextmanager
+def shown(qtbot: QtBot, session: Session) -> Iterator[Window]:
+    """The window of a session on the (absent) screen, in the light theme; closed at the end."""
+    app = QApplication.instance()
+    assert isinstance(app, QApplication)
+    theme.apply(app, "light")
+    made = Window(session, Settings(started=True))
+    qtbot.addWidget(made)
+    made.show()
+    session.start()
+    yield made
+    made.close()
 
 
 @pytest.fixture

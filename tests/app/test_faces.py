@@ -8,20 +8,18 @@ from pathlib import Path
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QImage
-from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
-from app import theme
 from app.commands import sample_photo
 from app.faces import count_of
 from app.marks import STRONG
 from app.session import Session
-from app.settings import Settings
 from app.state import Side
 from app.tasks import FindFaces
 from app.window import Window
 from models.codec import Rate
 from models.faces import Face
+from tests.app.conftest import shown
 from tests.app.engines import InlineEngine
 
 SMALL = Face((20, 10, 40, 40), 0.9, (), small=True)
@@ -30,17 +28,10 @@ LARGE = Face((50, 5, 90, 60), 0.8, (), small=False)
 
 @pytest.fixture
 def window(qtbot: QtBot, inline: InlineEngine) -> Iterator[Window]:
-    app = QApplication.instance()
-    assert isinstance(app, QApplication)
-    theme.apply(app, "light")
     inline.held = (FindFaces,)
     session = Session(inline, "webp", "jpeg", Rate(bpp=1.0))  # type: ignore[arg-type]
-    made = Window(session, Settings(started=True))
-    qtbot.addWidget(made)
-    made.show()
-    session.start()
-    yield made
-    made.close()
+    with shown(qtbot, session) as made:
+        yield made
 
 
 def open_photo(qtbot: QtBot, window: Window, path: Path) -> None:

@@ -8,10 +8,8 @@ from pathlib import Path
 import pytest
 from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
-from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
-from app import theme
 from app.engine import Engine
 from app.session import Session
 from app.settings import Settings
@@ -19,23 +17,16 @@ from app.state import FILE, Phase, Side
 from app.window import Window
 from models.codec import Rate, entry
 from models.picture import Picture
-from tests.app.conftest import scene
+from tests.app.conftest import scene, shown
 
 
 @pytest.fixture
 def window(qtbot: QtBot, learned: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Window]:
     monkeypatch.setattr("app.session.METRICS", ("psnr",))
-    app = QApplication.instance()
-    assert isinstance(app, QApplication)
-    theme.apply(app, "light")
     defaults = Settings()
     session = Session(Engine(), defaults.left, defaults.right, Rate(quality=50))
-    made = Window(session, Settings(started=True))
-    qtbot.addWidget(made)
-    made.show()
-    session.start()
-    yield made
-    made.close()
+    with shown(qtbot, session) as made:
+        yield made
 
 
 def drop(window: Window, path: Path, at: QPointF) -> None:

@@ -10,30 +10,22 @@ from PySide6.QtCore import QPointF, Qt
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
-from app import theme
 from app.points import points_of, show_point
 from app.session import Session
-from app.settings import Settings
 from app.state import Side
 from app.window import Window
 from models.codec import Rate
+from tests.app.conftest import shown
 from tests.app.engines import InlineEngine
 
 
 @pytest.fixture
 def window(qtbot: QtBot, inline: InlineEngine, photo: Callable[..., Path]) -> Iterator[Window]:
-    app = QApplication.instance()
-    assert isinstance(app, QApplication)
-    theme.apply(app, "light")
     session = Session(inline, "webp", "jpeg", Rate(bpp=1.0))  # type: ignore[arg-type]
-    made = Window(session, Settings(started=True))
-    qtbot.addWidget(made)
-    made.show()
-    session.start()
-    made.commands.open_paths([photo()])
-    qtbot.waitUntil(lambda: session.picture is not None and session.idle, timeout=20000)
-    yield made
-    made.close()
+    with shown(qtbot, session) as made:
+        made.commands.open_paths([photo()])
+        qtbot.waitUntil(lambda: session.picture is not None and session.idle, timeout=20000)
+        yield made
 
 
 def ask(qtbot: QtBot, window: Window, bpp: float) -> None:

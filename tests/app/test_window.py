@@ -24,22 +24,15 @@ from app.window import Window
 from models import codec
 from models.codec import Rate
 from models.picture import Picture
-from tests.app.conftest import scene
+from tests.app.conftest import scene, shown
 from tests.app.engines import NOT_HERE, InlineEngine
 
 
 @pytest.fixture
 def window(qtbot: QtBot, inline: InlineEngine) -> Iterator[Window]:
-    app = QApplication.instance()
-    assert isinstance(app, QApplication)
-    theme.apply(app, "light")
     session = Session(inline, "webp", "jpeg", Rate(bpp=1.0))  # type: ignore[arg-type]
-    made = Window(session, Settings(started=True))
-    qtbot.addWidget(made)
-    made.show()
-    session.start()
-    yield made
-    made.close()
+    with shown(qtbot, session) as made:
+        yield made
 
 
 def settle(qtbot: QtBot, window: Window) -> None:
