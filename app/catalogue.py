@@ -13,7 +13,7 @@ from app.worker import Failure
 from models.codec import CATALOGUE
 
 LEARNED_PREFERENCE = ("hflic", "hflic-mse", "po-elic", "enh-po-elic", "elic-5", "elic", "hific")
-CLASSICAL_PREFERENCE = ("jxl", "avif", "webp", "jpeg", "heic")
+CLASSICAL_PREFERENCE = ("jxl", "avif", "webp", "jpeg", "heic", "jpeg2000")
 
 
 class Catalogue(QObject):

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
-import importlib.metadata
-import tomllib
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from app import cli_codec, cli_compare, cli_evaluate, cli_info, cli_models, cli_train, cli_view
+from app import (
+    cli_codec,
+    cli_compare,
+    cli_docs,
+    cli_evaluate,
+    cli_faces,
+    cli_figure,
+    cli_folders,
+    cli_info,
+    cli_models,
+    cli_thumbnail,
+    cli_train,
+    cli_view,
+)
 from app.cli_console import Group, say
+from app.versions import about
 
 app = typer.Typer(
     name="hflic",
@@ -26,25 +37,20 @@ app = typer.Typer(
 
 def _version(wanted: bool) -> None:
     if wanted:
-        say(f"hflic {program_version()}")
+        say("\n".join(about()))
         raise typer.Exit
-
-
-def program_version() -> str:
-    """The version of the installed package, or of the source tree this runs from."""
-    try:
-        return importlib.metadata.version("hflic")
-    except importlib.metadata.PackageNotFoundError:
-        project = Path(__file__).resolve().parents[1] / "pyproject.toml"
-        if not project.exists():
-            return "unknown"
-        return str(tomllib.loads(project.read_text(encoding="utf-8"))["project"]["version"])
 
 
 @app.callback()
 def options(
     version: Annotated[
-        bool, typer.Option("--version", help="Print the version and exit.", callback=_version, is_eager=True)
+        bool,
+        typer.Option(
+            "--version",
+            help="Print version, revision and weights, and exit.",
+            callback=_version,
+            is_eager=True,
+        ),
     ] = False,
     debug: Annotated[
         bool, typer.Option("--debug", help="Show the traceback of an error; goes anywhere on the line.")
@@ -60,9 +66,13 @@ app.command("encode", rich_help_panel=_FILES)(cli_codec.encode)
 app.command("decode", rich_help_panel=_FILES)(cli_codec.decode)
 app.command("info", rich_help_panel=_FILES)(cli_info.info)
 app.command("compare", rich_help_panel=_FILES)(cli_compare.compare)
+app.command("figure", rich_help_panel=_FILES)(cli_figure.figure)
+app.command("thumbnail", hidden=True)(cli_thumbnail.thumbnail)
+app.command("docs", rich_help_panel=_FILES)(cli_docs.docs)
 app.command("evaluate", rich_help_panel=_NUMBERS)(cli_evaluate.evaluate)
 app.command("bdrate", rich_help_panel=_NUMBERS)(cli_evaluate.bdrate)
 app.command("bench", rich_help_panel=_NUMBERS)(cli_evaluate.bench)
-app.command("faces", rich_help_panel=_FILES)(cli_models.faces)
+app.command("faces", rich_help_panel=_FILES)(cli_faces.faces)
+app.command("fid", rich_help_panel=_NUMBERS)(cli_folders.fid)
 app.add_typer(cli_models.app, name="models", rich_help_panel=_MODELS)
 app.command("train", rich_help_panel=_MODELS)(cli_train.train)

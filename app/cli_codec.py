@@ -10,6 +10,7 @@ import typer
 
 from app.cli_console import UsageError, hint, print_json, progress, say
 from models import codec as codecs
+from models import files
 from models.bitstream import container
 from models.codec import QUIET, Codec, Encoding, Rate, Watch
 from models.errors import BitstreamError, WeightsError
@@ -47,7 +48,7 @@ def read_file(path: Path) -> bytes:
     if path.is_dir():
         raise UsageError(f"{path} is a folder: give the name of a file")
     try:
-        return path.read_bytes()
+        return files.read_file(path)
     except FileNotFoundError as error:
         raise UsageError(f"there is no file {path}") from error
     except OSError as error:
@@ -98,6 +99,7 @@ def encode(
     check_output(out, image)
     with progress(f"{image.name} with {codec}") as watch:
         encoding = coder.encode(picture, rate, watch)
+        codecs.read_back(coder, encoding.data, watch)
     write_file(out, encoding.data)
     for notice in picture.notices:
         hint(f"{image.name}: {notice}")

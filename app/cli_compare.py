@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from app.cli_codec import Bpp, Json, Quality, check_output, json_of, rate_of
 from app.cli_console import UsageError, hint, number, print_json, progress, say, show_table, split_list
+from app.cli_faces import json_of as face_json
 from models import codec as codecs
 from models.codec import Encoding, Rate, Watch
 from models.picture import Picture
+
+if TYPE_CHECKING:
+    from models.face_metrics import FaceMetrics
+    from models.faces import Face
+
+USUAL = "psnr,ms_ssim,lpips"  # metrics where none are chosen
 
 
 @dataclass(frozen=True)
@@ -24,10 +31,12 @@ class Result:
     decoded: Picture
     decode_s: float
     metrics: dict[str, float | None]
+    faces: FaceMetrics | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """The agreed keys."""
-        return {**json_of(self.encoding, self.decode_s), **self.metrics}
+        """The agreed keys, and `faces` where they were measured."""
+        faces = {} if self.faces is None else {"faces": asdict(self.faces)}
+        return {**json_of(self.encoding, self.decode_s), **self.metrics, **faces}
 
 
 def compare(
@@ -37,15 +46,19 @@ def compare(
     quality: Quality = None,
     metrics: Annotated[
         str, typer.Option(metavar="A,B,C", help="Metrics to measure; [b]--metrics list[/b] names them.")
-    ] = "psnr,ms_ssim,lpips",
+    ] = USUAL,
     out: Annotated[
         Path | None, typer.Option("-o", "--output", help="Picture of a sheet with all results to write.")
     ] = None,
+    faces: Annotated[
+        bool,
+        typer.Option("--faces", help="Measure PSNR and LPIPS in and outside of faces too."),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Compress a picture with several codecs at the same rate or quality and compare the results."""
     if metrics == "list":
-        list_metrics()
+        list_metrics(as_json)
         return
     wanted, names = checked_codecs(ids), checked_metrics(metrics)
     if bpp is None and quality is None:
@@ -56,22 +69,50 @@ def compare(
         check_output(out, image)
     for notice in picture.notices:
         hint(f"{image.name}: {notice}")
+    found = _faces_of(picture) if faces else None
     with progress(image.name) as watch:
         results = [
-            _one(id, picture, rate, names, _part(watch, index, len(wanted)))
+            result_of(id, picture, rate, names, part_of(watch, index, len(wanted)))
             for index, id in enumerate(wanted)
         ]
+        if found is not None:
+            from models.face_metrics import measure
+
+            results = [replace(r, faces=measure(picture, r.decoded, found, watch)) for r in results]
     if out is not None:
         _sheet(image.name, picture, results).save(out)
     if as_json:
-        print_json({"image": str(image), "results": [result.as_json() for result in results]})
+        where = {} if found is None else {"faces": [face_json(face) for face in found]}
+        print_json({"image": str(image), **where, "results": [result.as_json() for result in results]})
         return
     _table(results, names)
+    if found is not None:
+        _faces_table(results, len(found))
     if out is not None:
         say(f"sheet: {out}")
 
 
-def _one(id: str, picture: Picture, rate: Rate, names: list[str], watch: Watch) -> Result:
+def _faces_of(picture: Picture) -> list[Face]:
+    from models.faces import detect
+
+    return detect(picture)
+
+
+def _faces_table(results: list[Result], count: int) -> None:
+    """Columns of PSNR and LPIPS inside and outside the faces."""
+    parts = ("inside", "outside")
+    lines = []
+    for result in results:
+        assert result.faces is not None
+        found = [getattr(result.faces, part) for part in parts]
+        cells = [number(value, 4) for part in found for value in (part.psnr, part.lpips)]
+        lines.append((result.encoding.codec, *cells))
+    headings = [f"{name} {part}" for part in parts for name in ("psnr", "lpips")]
+    show_table(("codec", *headings), lines, title=f"faces: {count}")
+
+
+def result_of(id: str, picture: Picture, rate: Rate, names: list[str], watch: Watch) -> Result:
+    """Compress and decode with a codec and measure. Raises CodecError, WeightsError."""
     from models.evaluation import measure
 
     coder = codecs.get(id)
@@ -83,7 +124,7 @@ def _one(id: str, picture: Picture, rate: Rate, names: list[str], watch: Watch) 
     return Result(encoding, decoded, seconds, measure(names, picture, decoded))
 
 
-def _part(watch: Watch, index: int, count: int) -> Watch:
+def part_of(watch: Watch, index: int, count: int) -> Watch:
     """The watch of one part of several."""
     return Watch(report=lambda stage, done: watch.step(stage, (index + done) / count))
 
@@ -99,16 +140,23 @@ def checked_codecs(text: str) -> list[str]:
 
 
 def checked_metrics(text: str) -> list[str]:
-    """Metric names of a list with commas. Raises UsageError for an unknown or unusable one."""
+    """Metric names of a list with commas. Raises UsageError for an unknown or unusable one.
+
+    Of the usual ones, which nobody may have chosen, what is not installed is left out, and said.
+    """
     from models import metrics
 
     names = split_list(text)
     for name in names:
         if name not in metrics.TABLE:
             raise UsageError(f"there is no metric '{name}': choose from {', '.join(metrics.TABLE)}")
+        if metrics.TABLE[name].folders and not metrics.missing(name):
+            raise UsageError(f"{metrics.TABLE[name].label} compares folders of pictures: use hflic fid")
         if reason := metrics.missing(name):
-            raise UsageError(reason)
-    return names
+            if text != USUAL:
+                raise UsageError(reason)
+            hint(f"{name} is left out: {reason}")
+    return [name for name in names if not metrics.missing(name)]
 
 
 def _table(results: list[Result], names: list[str]) -> None:
@@ -155,14 +203,40 @@ def _pairs(texts: list[str]) -> list[str]:
     return ["   ".join(texts[i : i + 2]) for i in range(0, len(texts), 2)]
 
 
-def list_metrics() -> None:
-    """Print which metrics there are and what is missing for some."""
+def list_metrics(as_json: bool = False) -> None:
+    """Print which metrics there are, where they come from and what is missing for some."""
     from models.metrics import TABLE, missing
 
+    rows: list[dict[str, Any]] = [
+        {
+            "metric": name,
+            "name": metric.label,
+            "unit": metric.unit,
+            "better": "higher" if metric.higher_is_better else "lower",
+            "range": [metric.lowest, metric.highest],
+            "folders": metric.folders,
+            "source": metric.source,
+            "needs": list(metric.needs),
+            "missing": missing(name),
+        }
+        for name, metric in TABLE.items()
+    ]
+    if as_json:
+        print_json({"metrics": rows})
+        return
     show_table(
-        ("metric", "better", "status"),
+        ("metric", "better", "range", "status", "what it is"),
         [
-            (name, "higher" if TABLE[name].higher_is_better else "lower", missing(name) or "ready")
-            for name in TABLE
+            (
+                row["metric"],
+                row["better"],
+                " to ".join(f"{end:g}" for end in row["range"]),
+                "missing" if row["missing"] else "use hflic fid" if row["folders"] else "ready",
+                row["source"],
+            )
+            for row in rows
         ],
     )
+    for row in rows:
+        if row["missing"]:
+            hint(f"{row['metric']}: {row['missing']}")

@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 
 from app.cli_codec import Json
-from app.cli_compare import checked_codecs, checked_metrics
+from app.cli_compare import USUAL, checked_codecs, checked_metrics
 from app.cli_console import (
     FailedError,
     UsageError,
@@ -40,7 +40,7 @@ def evaluate(
     qualities: Annotated[
         str | None, typer.Option(metavar="Q,Q", help="Qualities 0..100 to encode at.")
     ] = None,
-    metrics: Annotated[str, typer.Option(metavar="A,B", help="Metrics to measure.")] = "psnr,ms_ssim,lpips",
+    metrics: Annotated[str, typer.Option(metavar="A,B", help="Metrics to measure.")] = USUAL,
     plot: Annotated[
         Path | None, typer.Option(help="Figure of the curves to write (.png, .svg or .pdf).")
     ] = None,
@@ -53,6 +53,13 @@ def evaluate(
         typer.Option(metavar="DIR", help="Folder for one file a codec that CompressAI's plots read."),
     ] = None,
     jobs: Annotated[int, typer.Option("-j", "--jobs", min=1, help="Processes to work with.")] = 1,
+    keep: Annotated[
+        Path | None,
+        typer.Option("--decoded", metavar="DIR", help="Folder to keep decoded pictures in, for hflic fid."),
+    ] = None,
+    scheduler: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="Dask scheduler whose workers do the work.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Measure codecs over a folder: real files, real decodes, one row each and the averages.
@@ -67,9 +74,9 @@ def evaluate(
     overlay = _overlay(plot, published)
     if not out.parent.is_dir():
         raise FailedError(f"cannot write {out}: the folder {out.parent} does not exist, create it first")
-    tasks = evaluation.plan(folder, checked_codecs(ids), points, names)
+    tasks = evaluation.plan(folder, checked_codecs(ids), points, names, keep)
     with _evaluation_progress() as report:
-        rows = evaluation.evaluate(tasks, out, jobs=jobs, report=report)
+        rows = evaluation.evaluate(tasks, out, jobs=jobs, scheduler=scheduler, report=report)
     averages = evaluation.averages(rows)
     if compressai is not None:
         compressai.mkdir(parents=True, exist_ok=True)
@@ -283,9 +290,15 @@ def bench(
     quality: Annotated[float, typer.Option(min=0, max=100, help="Quality to encode at.")] = 50,
     repeats: Annotated[int, typer.Option(min=1, help="Runs the median is taken of.")] = 5,
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads (default: all cores).")] = None,
+    viewer: Annotated[
+        bool, typer.Option("--viewer", help="Measure the viewer instead: pauses, repaints, drops, start.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Measure each codec's speed and memory on this machine, each in a process of its own."""
+    if viewer:
+        _bench_viewer(as_json)
+        return
     from models import codec as codecs
     from models.bench import BenchRow, bench
 
@@ -315,6 +328,24 @@ def bench(
             for row in rows
         ],
         title=f"{sides[0]}x{sides[1]} at quality {quality:g}, median of {repeats}",
+    )
+
+
+def _bench_viewer(as_json: bool) -> None:
+    from app.viewer_bench import measure_viewer
+
+    def report(doing: str) -> None:
+        if sys.stderr.isatty():
+            hint(doing)
+
+    rows = measure_viewer(report)
+    if as_json:
+        print_json({"viewer": [asdict(row) for row in rows]})
+        return
+    show_table(
+        ("viewer", "worst ms", "usual ms", "usual is", "of"),
+        [(r.what, number(r.worst_ms, 1), number(r.usual_ms, 1), r.usual, str(r.count)) for r in rows],
+        title="pauses of the interface, repaints and waits",
     )
 
 

@@ -1,19 +1,19 @@
-"""Which codecs and weights are here? `hflic models`; and which faces a picture has, `hflic faces`."""
+"""Which codecs and weights are here? `hflic models`."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from app.cli_codec import Json
-from app.cli_console import FailedError, Group, hint, number, print_json, say, show_table
+from app.cli_console import FailedError, Group, hint, print_json, say, show_table
+from app.cli_import import import_model
 from models import codec as codecs
 from models.errors import WeightsError
-from models.picture import Picture
 
-app = typer.Typer(cls=Group, help="List the codecs and check the weights they use.")
+app = typer.Typer(cls=Group, help="List the codecs, check the weights they use, import others' weights.")
+app.command("import")(import_model)
 
 
 @app.command("list")
@@ -115,32 +115,3 @@ def verify(as_json: Json = False) -> None:
         hint(f"there are no weights in {', '.join(map(str, weights.folders()))}")
     if bad:
         raise FailedError(f"{len(bad)} of {len(rows)} weights files are unusable; {bad[0]['error']}")
-
-
-def faces(
-    image: Annotated[Path, typer.Argument(help="Picture to look for faces in.")], as_json: Json = False
-) -> None:
-    """Find the faces in a picture; small ones are those HFLIC keeps faithful."""
-    from models.faces import detect
-
-    picture = Picture.open(image)
-    found = detect(picture)
-    if as_json:
-        lines = [{"box": list(face.box), "score": face.score, "small": face.small} for face in found]
-        print_json({"image": str(image), "faces": lines})
-        return
-    if found:
-        show_table(
-            ("face", "left", "top", "right", "bottom", "score", "small"),
-            [
-                (
-                    str(index),
-                    *(f"{value:.0f}" for value in face.box),
-                    number(face.score, 2),
-                    "yes" if face.small else "no",
-                )
-                for index, face in enumerate(found, 1)
-            ],
-        )
-    small = sum(face.small for face in found)
-    say(f"{image}: {len(found)} face{'' if len(found) == 1 else 's'}, {small} of them small")

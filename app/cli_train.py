@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,9 +16,11 @@ import typer
 from rich.console import Console
 
 from app.cli_console import FailedError, UsageError, hint, number, print_json, say, show_table
+from models.assets import frozen
 from models.errors import HflicError
 
 if TYPE_CHECKING:
+    from models.training.processes import Processes
     from models.training.recipes import Recipe
     from models.training.trainer import Progress
 
@@ -43,18 +47,28 @@ def train(
     threads: Annotated[
         int | None, typer.Option(min=1, help="CPU threads (default: all that others leave free).")
     ] = None,
+    devices: Annotated[
+        int, typer.Option(min=1, help="Processes that share each batch: GPUs where there are any, else CPU.")
+    ] = 1,
+    device: Annotated[
+        str, typer.Option(metavar="auto|cpu|cuda", help="What a recipe is trained on.")
+    ] = "auto",
     plan: Annotated[bool, typer.Option("--plan", help="Say what the queue has done and has left.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="The plan as JSON.")] = False,
 ) -> None:
     """Train a network, or work through the queue; whatever was begun goes on where it stopped."""
+    if frozen():
+        raise UsageError("the packaged program cannot train: install HFLIC with pip, see hflic docs training")
     with _failures():
         if plan:
             _show_plan(runs, as_json)
         elif what is None:
             raise UsageError(f"say what to train: {', '.join(_recipes())}, queue or publish")
         elif what == "publish":
-            _publish(runs, validation)
+            _publish(runs, validation, data)
         elif what == "queue":
+            if devices > 1 or device != "auto":
+                raise UsageError("--devices and --device go with one recipe, not with the queue")
             from models.training.queue import run_queue
 
             with _reports() as report:
@@ -62,7 +76,7 @@ def train(
         elif what not in _recipes():
             raise UsageError(f"there is no recipe '{what}': choose {', '.join(_recipes())}, queue or publish")
         else:
-            _train_one(what, _needed(data), out, runs, validation, resume, until, threads)
+            _train_one(what, _needed(data), out, runs, validation, resume, until, threads, (devices, device))
 
 
 def _train_one(
@@ -74,7 +88,9 @@ def _train_one(
     resume: bool,
     until: int | None,
     threads: int | None,
+    where: tuple[int, str],
 ) -> None:
+    from models.training.processes import launch
     from models.training.start import recipe_named, trainer_for
     from models.training.trainer import CHECKPOINT
 
@@ -83,25 +99,47 @@ def _train_one(
         raise UsageError(
             f"{folder} holds a run already: add --resume to go on with it, or choose another --out"
         )
-    with _reports() as report:
-        trainer = trainer_for(name, data, folder, runs=runs, validation=validation, threads=threads)
+    processes = launch(*where)
+    with _said_once(processes), _reports() as report:
+        trainer = trainer_for(
+            name, data, folder, runs=runs, validation=validation, threads=threads, processes=processes
+        )
         try:
             finished = trainer.run(until, report(recipe_named(name)))
             step = trainer.step
         finally:
             trainer.close()
-    rest = "" if finished else ", --resume goes on from there"
-    say(f"{name}: {'finished' if finished else 'stopped'} at step {step}, saved in {folder}{rest}")
+        rest = "" if finished else ", --resume goes on from there"
+        say(f"{name}: {'finished' if finished else 'stopped'} at step {step}, saved in {folder}{rest}")
 
 
-def _publish(runs: Path, validation: Path | None) -> None:
+@contextlib.contextmanager
+def _said_once(processes: Processes) -> Iterator[None]:
+    """The first process speaks for all; the others are silent."""
+    if processes.first:
+        yield
+        return
+    with (
+        Path(os.devnull).open("w", encoding="utf-8") as nothing,
+        contextlib.redirect_stdout(nothing),
+        contextlib.redirect_stderr(nothing),
+    ):
+        try:
+            yield
+        except HflicError:
+            raise typer.Exit(1) from None
+
+
+def _publish(runs: Path, validation: Path | None, data: Path | None) -> None:
     if validation is None:
         raise UsageError(
             "give --validation a folder of photographs: published weights carry their measurements"
         )
     from models.training import publish
+    from models.training.start import losses_of
 
-    results = publish.publish_all(runs, validation)
+    losses = partial(losses_of, data=data, validation=validation) if data is not None else None
+    results = publish.publish_all(runs, validation, losses=losses)
     if not results:
         raise UsageError(f"{runs} holds no run: train first, for example with 'hflic train queue'")
     for result in results:
@@ -188,71 +226,22 @@ def _numbers(p: Progress) -> str:
     return f"{judged} {p.seconds_per_step:.2f} s/step {hours:.0f}h{seconds // 60:02.0f} left"
 
 
-@dataclass(frozen=True)
-class PlanRow:
-    """One entry of the queue: steps of this entry alone; seconds and hours are None until a run was timed."""
-
-    recipe: str
-    round: int
-    done: int
-    to_go: int
-    seconds_per_step: float | None
-    hours_left: float | None
-    waits_for: str | None
-
-
-def plan_rows(runs: Path) -> list[PlanRow]:
-    """Where every entry of the queue stands, from the checkpoints in the folder of runs."""
-    from models.training.queue import goal_of
-    from models.training.recipes import QUEUE
-    from models.training.start import recipe_named
-    from models.training.trainer import CHECKPOINT, load_checkpoint
-
-    states: dict[str, tuple[int, float]] = {}
-    for name in dict.fromkeys(name for name, _ in QUEUE):
-        path = runs / name / CHECKPOINT
-        if path.exists():
-            state = load_checkpoint(path)
-            states[name] = (int(state["step"]), float(state["seconds"]))
-    rows: list[PlanRow] = []
-    begun: dict[str, int] = {}
-    before: str | None = None
-    for name, rounds in QUEUE:
-        start, goal = begun.get(name, 0), goal_of(recipe_named(name), rounds)
-        step, seconds = states.get(name, (0, 0.0))
-        done = min(max(step - start, 0), goal - start)
-        to_go = goal - start - done
-        pace = seconds / step if step else None
-        hours = to_go * pace / 3600 if pace is not None else None
-        rows.append(PlanRow(name, rounds, done, to_go, pace, hours, before if to_go else None))
-        begun[name] = goal
-        if to_go:
-            before = f"{name} round {rounds}"
-    return rows
-
-
 def _show_plan(runs: Path, as_json: bool) -> None:
-    rows = plan_rows(runs)
-    known = [row.hours_left for row in rows if row.hours_left is not None]
+    from models.training.plan import PlanRow, other_rows, queue_rows
+
+    queued, others = queue_rows(runs), other_rows(runs)
     if as_json:
-        print_json({"runs": str(runs), "queue": [asdict(row) for row in rows]})
+        print_json(
+            {"runs": str(runs), "queue": [asdict(r) for r in queued], "others": [asdict(r) for r in others]}
+        )
         return
-    show_table(
-        ("recipe", "round", "steps done", "steps to go", "s/step", "hours left", "waits for"),
-        [
-            (
-                row.recipe,
-                str(row.round),
-                str(row.done),
-                str(row.to_go),
-                number(row.seconds_per_step, 2),
-                number(row.hours_left, 1),
-                row.waits_for or "-",
-            )
-            for row in rows
-        ],
-    )
-    unknown = sum(row.hours_left is None for row in rows)
-    hint(
-        f"{sum(known):.1f} hours left" + (f", and {unknown} entries nobody has timed yet" if unknown else "")
-    )
+
+    def cells(row: PlanRow) -> tuple[str, ...]:
+        pace = number(row.seconds_per_step, 2) + ("" if row.measured else " (estimate)")
+        counts = (str(row.round), str(row.done), str(row.to_go))
+        return (row.recipe, *counts, pace, number(row.hours_left, 1), row.waits_for or "-")
+
+    columns = ("recipe", "round", "steps done", "steps to go", "s/step", "hours left", "waits for")
+    show_table(columns, [cells(row) for row in queued])
+    hint(f"{sum(row.hours_left for row in queued):.1f} hours left in the queue; recipes outside it:")
+    show_table(columns, [cells(row) for row in others])

@@ -19,7 +19,7 @@ from app.labels import suggested_name
 from app.log import log_path
 from app.panels.dialogs import about_dialog, shortcuts_dialog
 from app.raster import Raster
-from app.state import Level, Side
+from app.state import METRICS, Level, Side
 from app.viewport import ZOOM_STEP, Mode
 from models.codec import entry
 
@@ -74,6 +74,7 @@ class Commands:
             "less_gain": lambda: self._gain(-1),
             "hold": lambda: None,
             "swap": window.session.swap,
+            "turn_split": window.viewport.turn_split,
             "lock": lambda: window.session.set_locked(not window.session.locked),
             "faces": lambda: window.show_faces(not window.faces_shown),
             "plot": lambda: window.inspector.show_plot(window.inspector.plot.isHidden()),
@@ -87,8 +88,13 @@ class Commands:
         }
         for id, mode in modes.items():
             self._commands[id] = partial(self._set_mode, mode)
+        self._commands |= window.looking.commands()
+        self._commands |= window.working.commands()
+        self._commands |= window.sharing.commands()
         for bpp in (0.075, 0.15, 0.3):
             self._commands[f"preset_{bpp:g}"] = partial(self._preset, bpp)
+        for metric in METRICS:
+            self._commands[f"label_{metric}"] = partial(window.session.columns.set_metric, metric)
         for name in theme.THEMES:
             self._commands[f"theme_{name}"] = partial(window.set_theme, name)
 
@@ -188,8 +194,8 @@ class Commands:
         at = None
         if view.mode is Mode.SPLIT and len(shown) == 2:
             at = round(view.to_picture(panes[1].rect.topLeft(), view.frame(panes[1], size)).x())
-        gain = view.gain if view.mode is Mode.DIFFERENCE else 1
-        task = ExportCrop(path, crop, tuple(raster.digest for raster in shown), at, gain)
+        look = (view.gain, view.kind) if view.mode is Mode.DIFFERENCE and not view.original_held else ()
+        task = ExportCrop(path, crop, tuple(raster.digest for raster in shown), at, *look)
         if shown:
             window.session.save(task, shown)
 

@@ -31,6 +31,7 @@ class Progress:
 class Compressor(QObject):
     """Answers by key, so a result can never show under a choice it was not made for."""
 
+    starting = Signal(object, object)  # Key, Raster: just before it is asked for
     changed = Signal(object)  # Key
     progressed = Signal(object)  # Key
     failed = Signal(object, object)  # Key, Failure
@@ -101,6 +102,7 @@ class Compressor(QObject):
             self._stages[key] = (stage, share)
             self.progressed.emit(key)
 
+        self.starting.emit(key, raster)
         task = Compress(key.reference, key.codec, key.rate)
         self._jobs[key] = self._desk.ask(task, Priority.COMPRESS, done, fail, [raster], progress)
 

@@ -31,6 +31,9 @@ class Desk(QObject):
     """Passes the engine's answers to whoever asked; what nobody waits for any more is dropped here."""
 
     settled = Signal()  # nobody waits for anything any more
+    asked = Signal(int, object)  # job, Task
+    ended = Signal(int)  # job: answered or dropped
+    progressed = Signal(int, str, float)  # job, stage, share done of it
 
     def __init__(self, engine: Engine, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -58,6 +61,7 @@ class Desk(QObject):
         """Queue a task; exactly one of `done` and `fail` is called later, unless the job is dropped first."""
         job = self.engine.submit(task, priority, rasters)
         self._waiting[job] = _Waiting(done, fail, progress)
+        self.asked.emit(job, task)
         return job
 
     def stop(self, job: int) -> None:
@@ -67,6 +71,7 @@ class Desk(QObject):
     def drop(self, job: int, patience: float = SUPERSEDE_PATIENCE) -> None:
         """Nobody wants the job any more: nothing more is heard of it."""
         if self._waiting.pop(job, None) is not None:
+            self.ended.emit(job)
             self.engine.cancel(job, patience)
 
     def drop_all(self) -> None:
@@ -76,6 +81,7 @@ class Desk(QObject):
     @Slot(int, object)
     def _finished(self, job: int, value: object) -> None:
         if (waiting := self._waiting.pop(job, None)) is not None:
+            self.ended.emit(job)
             waiting.done(value)
             self._check()
 
@@ -89,14 +95,18 @@ class Desk(QObject):
 
     def _end(self, job: int, failure: Failure | None) -> None:
         if (waiting := self._waiting.pop(job, None)) is not None:
+            self.ended.emit(job)
             waiting.fail(failure)
             self._check()
 
     @Slot(int, str, float)
     def _progressed(self, job: int, stage: str, done: float) -> None:
         waiting = self._waiting.get(job)
-        if waiting is not None and waiting.progress is not None:
+        if waiting is None:
+            return
+        if waiting.progress is not None:
             waiting.progress(stage, done)
+        self.progressed.emit(job, stage, done)
 
     def _check(self) -> None:
         if not self._waiting:

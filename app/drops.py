@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,17 +68,32 @@ def read(mime: QMimeData | None) -> Dropped:
 
 
 def expand(paths: tuple[Path, ...]) -> Dropped:
-    """Folders become the pictures in them, by name."""
+    """Folders become the pictures in them, by name, numbers by their value; hidden files are left out."""
     found: list[Path] = []
     for path in paths:
-        if path.is_dir():
-            inside = [p for p in path.iterdir() if p.suffix.lower() in (*PICTURE_SUFFIXES, *NEURAL_SUFFIXES)]
-            found += sorted(inside, key=lambda p: p.name.lower())
-        else:
+        if not path.is_dir():
             found.append(path)
+            continue
+        try:
+            inside = [each for each in path.iterdir() if not each.name.startswith(".")]
+        except OSError as error:
+            return Dropped(refusal=f"The folder {path.name} cannot be read: {error.strerror or error}.")
+        # A neural file is a result of one of the pictures, and nobody knows which: alone it is opened.
+        kept = _ending(inside, PICTURE_SUFFIXES) or _ending(inside, NEURAL_SUFFIXES)
+        found += sorted(kept, key=lambda each: _natural(each.name))
     if not found:
         return Dropped(refusal=f"There are no pictures in the folder {paths[0].name}.")
-    return Dropped(paths=tuple(found))
+    return Dropped(paths=tuple(dict.fromkeys(found)))
+
+
+def _ending(paths: list[Path], suffixes: tuple[str, ...]) -> list[Path]:
+    return [path for path in paths if path.suffix.lower() in suffixes]
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    """A key that puts img2 before img10."""
+    parts = re.split(r"(\d+)", name.lower())
+    return [(int(part), "") if part.isdigit() else (0, part) for part in parts]
 
 
 def _pixels(image: object) -> NDArray[np.uint8] | None:

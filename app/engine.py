@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import heapq
 import itertools
 import logging
@@ -113,8 +114,11 @@ class Lane(QThread):
     def run(self) -> None:
         """The thread: hand jobs to the process until closed."""
         try:
-            self._start_process()
+            with contextlib.suppress(OSError):  # no process to be had: the first job tries again and says so
+                self._start_process()
             while (job := self._next()) is not None:
+                if not job.cancelled:
+                    self.told.emit(job.id, Message(Kind.PROGRESS, ("starting", 0.0)))
                 message = Message(Kind.CANCELLED) if job.cancelled else self._do(job)
                 with self._changed:
                     self._running = None
@@ -188,10 +192,11 @@ class Lane(QThread):
             self._connection.close()
             self._connection = None
         if self._process is not None:
-            self._process.kill()
-            self._process.join()
-            self._process.close()
-            self._process = None
+            process, self._process = self._process, None
+            if process.pid is not None:  # it never started where the system has no process or memory left
+                process.kill()
+                process.join()
+            process.close()
 
 
 class Engine(QObject):

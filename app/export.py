@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from app.kinds import Kind, coloured
 from app.lanes import FILES
 from models.errors import OutputError
 from models.picture import Picture
@@ -38,7 +39,7 @@ class ExportCrop:
     """Write a crop of one picture, of two divided at a column, or of two beside each other -> the path.
 
     `at`: the picture column where the second picture begins; None puts both crops beside each other.
-    `gain`: the pixels are multiplied by it, for differences.
+    `gain`, `kind`: for differences, in whose colours the pixels are written.
     """
 
     path: Path
@@ -46,6 +47,7 @@ class ExportCrop:
     digests: tuple[str, ...]
     at: int | None = None
     gain: int = 1
+    kind: Kind = Kind.ABSOLUTE
     lane: ClassVar[str] = FILES
 
     def run(self, bench: Bench) -> Path:
@@ -62,7 +64,7 @@ class ExportCrop:
         else:
             column = min(max(self.at - self.crop.left, 0), crops[0].shape[1])
             made = np.concatenate([crops[0][:, :column], crops[1][:, column:]], axis=1)
-        if self.gain > 1:
-            made = np.minimum(made.astype(np.uint16) * self.gain, 255).astype(np.uint8)
+        if self.gain > 1 or self.kind is not Kind.ABSOLUTE:
+            made = coloured(made, self.kind, self.gain)
         Picture(np.ascontiguousarray(made)).save(self.path)
         return self.path

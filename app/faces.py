@@ -38,6 +38,16 @@ class FaceFinder(QObject):
         """Whether faces are being looked for."""
         return bool(self._job)
 
+    def known(self, digest: str) -> tuple[Face, ...] | None:
+        """The faces of any picture; None where they were never looked for."""
+        return self._known.get(digest)
+
+    def learn(self, digest: str, faces: tuple[Face, ...]) -> None:
+        """Remember what another search found."""
+        self._known[digest] = faces
+        while len(self._known) > KEPT:
+            self._known.pop(next(iter(self._known)))
+
     def want(self, picture: Raster | None) -> None:
         """Show the faces of a picture; None: of no picture."""
         digest = picture.digest if picture is not None else ""
@@ -63,9 +73,7 @@ class FaceFinder(QObject):
     def _start(self, picture: Raster) -> None:
         def done(faces: tuple[Face, ...]) -> None:
             self._job = 0
-            self._known[picture.digest] = faces
-            while len(self._known) > KEPT:
-                self._known.pop(next(iter(self._known)))
+            self.learn(picture.digest, faces)
             self.changed.emit()
             self.found.emit(faces)
 

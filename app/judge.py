@@ -1,4 +1,4 @@
-"""How good are the results? Metrics and the difference of what the sides show. No widgets."""
+"""How good are the results? Metrics of what the sides show. No widgets."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ from PySide6.QtCore import QObject, Signal
 from app.desk import NEVER_BY_FORCE, Desk
 from app.engine import Priority
 from app.raster import Raster
-from app.tasks import Difference, Measure, Measured
+from app.tasks import Measure, Measured
 from app.worker import Failure
 
-Pair = tuple[str, str]  # hashes of two pictures
 MeasureKey = tuple[str, str, str]  # metric, original's hash, picture's hash
 Both = tuple[Raster, Raster]
 STOPPED = "The measurement was stopped."
@@ -22,17 +21,12 @@ class Judge(QObject):
     """Keeps measurements, starts those that are wanted and missing, and lets go of the others."""
 
     measured = Signal()
-    difference_changed = Signal()
-    failed = Signal(object)  # Failure
 
     def __init__(self, desk: Desk, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._desk = desk
         self._measures: dict[MeasureKey, Measured] = {}
         self._measuring: dict[MeasureKey, int] = {}
-        self._difference: Raster | None = None
-        self._difference_of: Pair | None = None
-        self._difference_job = 0
 
     @property
     def working(self) -> bool:
@@ -43,11 +37,6 @@ class Judge(QObject):
     def stopped(self) -> bool:
         """Whether a measurement was stopped and may be tried again."""
         return any(found.absent == STOPPED for found in self._measures.values())
-
-    @property
-    def difference(self) -> Raster | None:
-        """The last absolute difference that was asked for and is there."""
-        return self._difference
 
     def measure(self, key: MeasureKey) -> Measured | None:
         """A measurement, None while it is on its way."""
@@ -61,28 +50,6 @@ class Judge(QObject):
         for key, both in wanted.items():
             if key not in self._measures and key not in self._measuring:
                 self._start(key, both)
-
-    def want_difference(self, both: Both | None) -> None:
-        """Compute a difference unless it is there; None: it is not wanted any more."""
-        pair = (both[0].digest, both[1].digest) if both is not None else None
-        if pair == self._difference_of:
-            return
-        self._difference_of = pair
-        self._desk.drop(self._difference_job)
-        if both is None or pair is None:
-            self._difference = None
-            return
-
-        def done(raster: Raster) -> None:
-            self._difference = raster
-            self.difference_changed.emit()
-
-        def fail(failure: Failure | None) -> None:
-            self._difference_of = None
-            if failure is not None:
-                self.failed.emit(failure)
-
-        self._difference_job = self._desk.ask(Difference(*pair), Priority.COMPRESS, done, fail, both)
 
     def stop(self) -> None:
         """A person's Cancel: what runs is stopped and says so."""

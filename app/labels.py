@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import math
-
 from app import text
-from app.canvas import Label
+from app.canvas import Canvas, Label
+from app.columns import Column, written
+from app.kinds import Kind
 from app.session import Session
 from app.state import FILE, Phase, Side, SideView
+from app.viewport import Viewport
 from models.codec import entry
 
+MINUS, BOTH_WAYS = "\N{MINUS SIGN}", "\N{LEFT RIGHT ARROW}"
 _TIMES = " \N{MULTIPLICATION SIGN} "
 ANOTHER_PHOTO_DB = 14.0  # two different photos are about 10 dB apart, the coarsest JPEG above 17 dB
 # What a side's label says instead of numbers that would be of another choice.
@@ -36,12 +38,39 @@ def side_label(session: Session, side: Side) -> Label:
         return Label(title, f"{view.raster.width}{_TIMES}{view.raster.height}")
     encoding = view.coded.encoding
     parts = [f"{text.bpp(encoding.bpp)} bpp", text.size(encoding.bytes)]
+    metric = session.columns.metric
+    found = session.measure(side, metric)
+    if found is not None and found.value is not None:
+        parts.append(written(metric, found.value))
     psnr = session.measure(side, "psnr")
-    if psnr is not None and psnr.value is not None:
-        parts.append(f"{psnr.value:.2f} dB" if math.isfinite(psnr.value) else "lossless")
-        if view.choice.codec == FILE and psnr.value < ANOTHER_PHOTO_DB:
-            parts.append("made from another photo?")
+    known = psnr.value if psnr is not None and view.choice.codec == FILE else None
+    if known is not None and known < ANOTHER_PHOTO_DB:
+        parts.append("made from another photo?")
     return Label(title, text.DOT.join(parts))
+
+
+def show_columns(session: Session, canvas: Canvas) -> None:
+    """Put what stands beside both sides on the canvas."""
+    columns = session.columns
+    for column in Column:
+        canvas.show_raster(column.value, columns.raster(column))
+        shown = column in columns.shown
+        label = Label(columns.title(column), columns.line(column)) if shown else Label()
+        canvas.show_label(column.value, label)
+    canvas.viewport.set_extra(tuple(column.value for column in columns.shown))
+
+
+def difference_label(session: Session, viewport: Viewport) -> Label:
+    """What difference mode shows, how much amplified, and of what; or why there is nothing to see."""
+    between = MINUS if viewport.kind is Kind.SIGNED else BOTH_WAYS
+    both = f" {between} ".join(f"{side.letter}  {session.view(side).name}" for side in Side)
+    if session.both is None:
+        both = "There are no two pictures of one size"
+    elif session.differences.working:
+        both = f"{both}{text.DOT}comparing\N{HORIZONTAL ELLIPSIS}"
+    elif session.differences.error:
+        both = session.differences.error
+    return Label(f"{viewport.kind.title} {_TIMES.strip()}{viewport.gain}", both)
 
 
 def picture_name(session: Session) -> str:

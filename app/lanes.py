@@ -16,7 +16,7 @@ FILES = "files"  # writing
 FACES = "faces"  # the face detector, which cannot be interrupted
 LANES = (PLAIN, SLOW, LEARNED, FILES, FACES)
 
-_SLOW_CODECS = frozenset({"avif", "jxl", "heic"})
+_SLOW_CODECS = frozenset({"avif", "jxl", "heic", "jpeg2000", "vvc"})
 
 
 def lane_of(codec: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import logging.handlers
 import sys
+import threading
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -57,9 +58,16 @@ def catch_faults(show: Callable[[str, str], None]) -> Callable[[], None]:
         finally:
             showing = False
 
+    def thread_hook(arguments: threading.ExceptHookArgs) -> None:
+        if arguments.exc_value is not None and arguments.exc_type is not SystemExit:
+            hook(arguments.exc_type, arguments.exc_value, arguments.exc_traceback)
+
+    before_thread = threading.excepthook
     sys.excepthook = hook
+    threading.excepthook = thread_hook
 
     def undo() -> None:
         sys.excepthook = before
+        threading.excepthook = before_thread
 
     return undo

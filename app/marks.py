@@ -10,12 +10,15 @@ from PySide6.QtGui import QColor, QPainter, QPen
 
 STRONG = QColor(255, 196, 0)
 PLAIN = QColor(255, 255, 255)
+_ROUND_FROM = 14  # widget pixels: a smaller ellipse is a blot
 _HALO = QColor(0, 0, 0, 150)
 
 
 @dataclass(frozen=True)
 class Box:
-    """A rectangle in picture pixels; a strong one is drawn solid and yellow, another dashed and white."""
+    """A rectangle in picture pixels; a strong one is drawn solid and yellow, with the ellipse in it (the mask
+    of a small face), another dashed and white.
+    """
 
     left: float
     top: float
@@ -37,4 +40,10 @@ def draw(painter: QPainter, boxes: Sequence[Box], clip: QRectF, place: Callable[
         dashes = Qt.PenStyle.SolidLine if box.strong else Qt.PenStyle.DashLine
         painter.setPen(QPen(STRONG if box.strong else PLAIN, 2, dashes))
         painter.drawRect(rect)
+        if box.strong and min(rect.width(), rect.height()) >= _ROUND_FROM:
+            # What the face mask covers, as a thin outline: a tint would change what is compared.
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing, True)
+            painter.setPen(QPen(STRONG, 1, Qt.PenStyle.DotLine))
+            painter.drawEllipse(rect)
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
     painter.restore()

@@ -38,6 +38,7 @@ class Opener(QObject):
         self.name = ""  # of what is being opened
         self.stage, self.done = "", 0.0
         self.paths: tuple[Path, ...] = ()  # the pictures one can step through
+        self.asked: Path | None = None  # the one of them that was asked for last, opened or not
 
     def open(self, paths: Sequence[Path], side: Side | None = None) -> None:
         """Open the first picture among the paths, and the first neural file on a side.
@@ -60,22 +61,35 @@ class Opener(QObject):
             if neural:
                 self._open_coded(neural[0], Side.LEFT)
 
+        self.asked = pictures[0]
         self._start(OpenFile(pictures[0]), pictures[0].name, done)
 
     def open_bytes(self, data: bytes, name: str) -> None:
         """Open a picture file's bytes."""
+        self.asked = None
         self._start(OpenBytes(data, name), name, self.picture_read.emit)
 
     def open_pixels(self, pixels: NDArray[np.uint8]) -> None:
         """Open pixels: (H, W, 4) blue, green, red, unused; the caller does not change them afterwards."""
+        self.asked = None
         raster = Raster(f"pasted {id(pixels)}", (pixels,))
         self._start(OpenPixels(raster.digest), "the pasted picture", self.picture_read.emit, [raster])
 
-    def step(self, current: Path | None, by: int) -> None:
-        """Go on by so many of the opened pictures."""
-        if current in self.paths and len(self.paths) > 1:
-            path = self.paths[(self.paths.index(current) + by) % len(self.paths)]
-            self._start(OpenFile(path), path.name, self.picture_read.emit)
+    def step(self, by: int) -> None:
+        """Go on by so many of the opened pictures, around the ends; also past one that cannot be read."""
+        if len(self.paths) > 1:
+            known = self.asked is not None and self.asked in self.paths
+            at = self.paths.index(self.asked) if known and self.asked else (-1 if by > 0 else 0)
+            self.go(self.paths[(at + by) % len(self.paths)])
+
+    def go(self, path: Path) -> None:
+        """Open one of the pictures one can step through; the others stay beside it."""
+        self.asked = path
+        self.reload(path)
+
+    def reload(self, path: Path) -> None:
+        """Read a picture file again that is open."""
+        self._start(OpenFile(path), path.name, self.picture_read.emit)
 
     def stop(self) -> None:
         """A person's Cancel."""

@@ -21,11 +21,13 @@ from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QApplication
 
 from app import theme
+from app.columns import Column
 from app.commands import sample_photo
 from app.engine import Engine
+from app.kinds import Kind
 from app.session import Session
 from app.settings import Settings
-from app.state import Side
+from app.state import ORIGINAL, Side
 from app.viewport import Mode
 from app.window import Window
 from models.codec import Rate
@@ -41,6 +43,8 @@ _COLOURS = (256, 192, 128, 96, 64)
 class Scene:
     """A picture to take. `look`: scale and the picture point in the middle, None for the whole picture.
 
+    kind: of the difference; places: the most different ones are found and the second is looked at.
+    columns: what stands beside both sides.
     tried: sizes asked for before, in bits per pixel: with any the plot is shown; faces: they are marked.
     """
 
@@ -52,13 +56,20 @@ class Scene:
     look: tuple[float, float, float] | None = None
     tried: tuple[float, ...] = ()
     faces: bool = False
+    kind: Kind = Kind.ABSOLUTE
+    places: bool = False
+    columns: tuple[str, ...] = ()
 
 
 SCENES: tuple[Scene, ...] = (
     Scene("split", theme.LIGHT, "jpeg", 0.25),
     Scene("detail", theme.DARK, "jpeg", 0.15, look=(3.0, 255, 225)),
     Scene("side", theme.DARK, "webp", 0.15, Mode.SIDE, (1.0, 256, 240)),
+    Scene("columns", theme.DARK, "jpeg", 0.15, Mode.SIDE, (1.6, 256, 220), columns=("webp", ORIGINAL)),
     Scene("difference", theme.LIGHT, "webp", 0.15, Mode.DIFFERENCE),
+    Scene("perceptual", theme.DARK, "webp", 0.15, Mode.DIFFERENCE, kind=Kind.PERCEPTUAL),
+    Scene("crops", theme.LIGHT, "jpeg", 0.15, places=True),
+    Scene("pixels", theme.DARK, "jpeg", 0.15, Mode.SIDE, (32.0, 256, 225)),
     Scene("plot", theme.LIGHT, "jpeg", 0.25, look=(2.0, 255, 225), tried=(0.1, 0.15, 0.4, 0.6), faces=True),
 )
 
@@ -93,18 +104,27 @@ def _take(app: QApplication, window: Window, scene: Scene, path: Path) -> Path:
     session, view = window.session, window.viewport
     window.set_theme(scene.theme)
     session.choose(Side.RIGHT, scene.right)
+    for column, codec in zip(Column, (*scene.columns, "", ""), strict=False):
+        session.columns.choose(column, codec)
     for bpp in (*scene.tried, scene.bpp):
         session.set_rate(Side.LEFT, Rate(bpp=bpp))
         _wait(session, lambda: session.idle)
     window.inspector.show_plot(bool(scene.tried))
     window.show_faces(scene.faces)
+    session.crops.clear()
     view.set_mode(scene.mode)
+    if scene.mode is Mode.DIFFERENCE:
+        view.set_kind(scene.kind)
     _wait(session, lambda: session.idle)
     view.fit()
     if scene.look is not None:
         scale, across, down = scene.look
         view.zoom_to(scale)
         view.look_at(QPointF(across, down))
+    if scene.places:
+        window.commands.command("places")()
+        _wait(session, lambda: session.idle)
+        window.commands.command("next_box")()
     window.status.clearMessage()
     app.processEvents()
     write_file(path, small_png(_pixels(window.grab().toImage())))

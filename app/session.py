@@ -2,38 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
 from app.catalogue import Catalogue
+from app.columns import Base, Columns
 from app.compressor import Compressor
+from app.crops import Crops
 from app.desk import Desk
-from app.engine import Engine, Priority
+from app.differences import Differences, Places
+from app.engine import Engine
+from app.face_numbers import FaceNumbers
 from app.faces import FaceFinder
-from app.judge import Judge, MeasureKey
+from app.forecast import Forecaster
+from app.gallery import Gallery
+from app.jobs import Jobs
+from app.judge import Judge
+from app.kinds import Kind
 from app.opener import Opener
 from app.raster import Raster
-from app.state import FILE, METRICS, ORIGINAL, Choice, Key, Level, Notice, Phase, Side, SideView, codec_name
+from app.reloading import Reloader
+from app.saver import Saver
+from app.state import FILE, Choice, Key, Level, Notice, Phase, Side, SideView, codec_name
 from app.tasks import Coded, Measured, SaveFile, SavePicture
+from app.wishes import Wish, key_of, make_possible, measure_key, measures_of, put_back, view_of
 from app.worker import Failure, Task
 from models.codec import Rate
 
 SETTLE_MS = 150  # a dragged slider starts work after this pause
 DEFAULT_BPP = 0.25
-
-
-@dataclass
-class _Wish:
-    """What a side shall show; `insisted`: a person asked for this very codec; `shown`: the last result."""
-
-    choice: Choice
-    insisted: bool = False
-    shown: Coded | None = None
-    file: Coded | None = None
 
 
 class Session(QObject):
@@ -66,13 +67,12 @@ class Session(QObject):
         super().__init__(parent)
         self.picture: Raster | None = None
         self.locked = True
-        self.saving = 0  # files being written
         self.rate = rate or Rate(bpp=DEFAULT_BPP)
         self._wishes = {
-            side: _Wish(Choice(codec, self.rate), side in insisted)
+            side: Wish(Choice(codec, self.rate), side in insisted)
             for side, codec in ((Side.LEFT, left), (Side.RIGHT, right))
         }
-        self._difference_wanted = False
+        self._difference_wanted: Kind | None = None
         self._engine = engine
         self._desk = Desk(engine, self)
         self.opener = Opener(self._desk, self)
@@ -80,6 +80,17 @@ class Session(QObject):
         self.compressor = Compressor(self._desk, self)
         self.judge = Judge(self._desk, self)
         self.faces = FaceFinder(self._desk, self)
+        self.face_numbers = FaceNumbers(self._desk, self.faces, self)
+        self.saver = Saver(self._desk, self)
+        self.gallery = Gallery(self._desk, self)
+        self.forecaster = Forecaster(self._desk, self.compressor, self)
+        self.jobs = Jobs(self._desk, self.forecaster.expect, parent=self)
+        self.crops = Crops(self)
+        self.differences = Differences(self._desk, self)
+        self.places = Places(self._desk, self.crops, self.faces, self)
+        parts = (self.compressor, self.judge, self.catalogue)
+        self.columns = Columns(lambda: Base(self.picture, self.choice(Side.LEFT)), parts, self)
+        self.reloader = Reloader(self, self)
         self._settling = QTimer(self, singleShot=True, interval=SETTLE_MS)
         self._connect()
 
@@ -94,10 +105,18 @@ class Session(QObject):
         self.compressor.changed.connect(self._reconcile)
         self.compressor.progressed.connect(self._progressed)
         self.compressor.failed.connect(self._compressing_failed)
+        self.columns.changed.connect(self._reconcile)
         self.judge.measured.connect(self.measured)
-        self.judge.difference_changed.connect(self.difference_changed)
-        self.judge.failed.connect(self._report)
+        self.differences.changed.connect(self.difference_changed)
+        self.differences.failed.connect(self._report)
+        self.places.failed.connect(self._report)
         self.faces.failed.connect(self._report)
+        self.picture_changed.connect(self._other_boxes)
+        self.saver.noticed.connect(self.noticed)
+        self.forecaster.noticed.connect(self.noticed)
+        self.reloader.noticed.connect(self.noticed)
+        self.saver.saved.connect(self.saved)
+        self.saver.save_failed.connect(self.save_failed)
 
     # What is asked for
 
@@ -113,7 +132,7 @@ class Session(QObject):
 
     def step(self, by: int) -> None:
         """Go to the next or previous of the opened pictures."""
-        self.opener.step(self.picture.path if self.picture is not None else None, by)
+        self.opener.step(by)
 
     def choose(self, side: Side, codec: str) -> None:
         """Show the original, the opened file or a codec on a side."""
@@ -151,19 +170,32 @@ class Session(QObject):
         self.rate_changed.emit()
         self._reconcile()
 
+    def restore(self, sides: Mapping[Side, tuple[Choice, bool]], rate: Rate, locked: bool) -> None:
+        """Put back choices and whether a person insisted on them; what is not there any more stays away."""
+        put_back(self._wishes, sides, self.picture is not None)
+        self.rate, self.locked = rate, locked
+        self.rate_changed.emit()
+        self._settle(later=False)
+
     def retry(self) -> None:
         """Try again what failed or was stopped."""
         self.compressor.retry()
         self.judge.retry()
+        self.face_numbers.retry()
+        self.differences.retry()
         self._reconcile()
 
     def cancel(self) -> None:
         """Stop everything that runs; sides that had begun say so and can be tried again."""
         self._settling.stop()
         self.opener.stop()
-        self.compressor.stop([key for side in Side if (key := self._key(side)) is not None])
+        waiting = [key for side in Side if (key := self._key(side)) is not None]
+        self.compressor.stop([*waiting, *self.columns.wanted()])
         self.judge.stop()
         self.faces.stop()
+        self.face_numbers.stop()
+        self.differences.stop()
+        self.places.stop()
         self._reconcile(start=False)
 
     def save_file(self, side: Side, path: Path) -> None:
@@ -180,28 +212,17 @@ class Session(QObject):
 
     def save(self, task: Task, rasters: Sequence[Raster]) -> None:
         """Run a task that writes a file and gives its path."""
+        self.saver.save(task, rasters)
 
-        def finish(path: Path) -> None:
-            self.saving -= 1
-            self._tell(Level.INFO, f"Saved {path}")
-            self.saved.emit(path)
-
-        def fail(failure: Failure | None) -> None:
-            self.saving -= 1
-            self._report(failure)
-            self.save_failed.emit()
-
-        self.saving += 1
-        self._desk.ask(task, Priority.SAVE, finish, fail, rasters)
-
-    def want_difference(self, wanted: bool) -> None:
-        """Keep the difference of both sides up to date, or not."""
-        self._difference_wanted = wanted
+    def want_difference(self, kind: Kind | None) -> None:
+        """Keep a difference of both sides up to date, or none."""
+        self._difference_wanted = kind
         self._want_judgement()
 
     def close(self) -> None:
         """Forget all jobs and stop the engine."""
         self._settling.stop()
+        self.reloader.files.stop()
         self._desk.drop_all()
         self._engine.close()
 
@@ -225,6 +246,17 @@ class Session(QObject):
         return self.picture or self.view(Side.LEFT).raster or self.view(Side.RIGHT).raster
 
     @property
+    def saving(self) -> int:
+        """How many files are being written."""
+        return self.saver.running
+
+    @property
+    def both(self) -> tuple[Raster, Raster] | None:
+        """What the sides show, None where that cannot be compared."""
+        left, right = self.view(Side.LEFT).raster, self.view(Side.RIGHT).raster
+        return (left, right) if left is not None and right is not None and left.same_size(right) else None
+
+    @property
     def idle(self) -> bool:
         """Whether nothing runs or waits."""
         return self._desk.idle and not self._settling.isActive()
@@ -232,34 +264,28 @@ class Session(QObject):
     @property
     def working(self) -> bool:
         """Whether there is something Cancel would stop."""
-        return bool(self.opener.name) or any(w.working for w in (self.compressor, self.judge, self.faces))
+        workers = (
+            self.compressor,
+            self.judge,
+            self.faces,
+            self.face_numbers,
+            self.differences,
+            self.places,
+        )
+        return bool(self.opener.name) or any(worker.working for worker in workers)
 
     @property
     def difference(self) -> Raster | None:
-        """The absolute difference of what the sides show, None while it is not wanted or not there yet."""
-        return self.judge.difference
+        """The wanted difference of what the sides show, None while it is not wanted or not there yet."""
+        return self.differences.raster
 
     def view(self, side: Side) -> SideView:
         """All there is to show of a side now."""
-        wish = self._wishes[side]
-        key = self._key(side)
-        if key is None:
-            if wish.choice.codec == FILE and wish.file is not None:
-                return SideView(side, wish.choice, Phase.DONE, wish.file.raster, wish.file)
-            if wish.choice.codec == ORIGINAL and self.picture is not None:
-                return SideView(side, wish.choice, Phase.DONE, self.picture)
-            return SideView(side, wish.choice, Phase.EMPTY)
-        now = self.compressor.progress(key)
-        if now.coded is not None:
-            return SideView(side, wish.choice, Phase.DONE, now.coded.raster, now.coded)
-        stage = now.stage if self.catalogue.known(key.codec) else "loading the codecs"
-        # Until the result is there, the last one or else the original fills the place.
-        raster = wish.shown.raster if wish.shown is not None else self.picture
-        return SideView(side, wish.choice, now.phase, raster, wish.shown, True, stage, now.done, now.error)
+        return view_of(side, self._wishes[side], self.picture, self.compressor, self.catalogue)
 
     def measure(self, side: Side, metric: str) -> Measured | None:
         """A metric of what a side shows; None while it is on its way."""
-        key = self._measure_key(side, metric)
+        key = measure_key(self.view(side), self.picture, metric)
         if isinstance(key, str):
             return Measured(None, key)
         return self.judge.measure(key)
@@ -267,21 +293,7 @@ class Session(QObject):
     # Keeping up
 
     def _key(self, side: Side) -> Key | None:
-        choice = self._wishes[side].choice
-        if self.picture is None or choice.codec in {ORIGINAL, FILE}:
-            return None
-        return Key(self.picture.digest, choice.codec, choice.rate)
-
-    def _measure_key(self, side: Side, metric: str) -> MeasureKey | str:
-        """The key, or why there can be no measurement."""
-        view = self.view(side)
-        if view.choice.codec == ORIGINAL:
-            return "This is the original."
-        if self.picture is None:
-            return "The original is not open."
-        if view.raster is None or (view.stale and not view.working):
-            return "There is no result."
-        return metric, self.picture.digest, "" if view.stale else view.raster.digest
+        return key_of(self._wishes[side].choice, self.picture)
 
     def _settle(self, later: bool) -> None:
         if not later:
@@ -296,12 +308,14 @@ class Session(QObject):
         """Start what the sides need, let go of what nobody needs any more, and tell."""
         wanted: dict[Key, Raster] = {}
         for side in Side:
-            self._replace_impossible(side)
+            other = self._wishes[side.other].choice.codec
+            if told := make_possible(self._wishes[side], other, self.catalogue):
+                self._tell(Level.WARNING, told)
             key = self._key(side)
             if key is not None and self.picture is not None and self.catalogue.known(key.codec):
                 wanted[key] = self.picture
         if start and not self._settling.isActive():
-            self.compressor.want(wanted)
+            self.compressor.want(wanted | self.columns.wanted())
         for side in Side:
             view = self.view(side)
             if view.phase is Phase.DONE:
@@ -313,32 +327,10 @@ class Session(QObject):
         self._check_settled()
 
     def _want_judgement(self) -> None:
-        wanted: dict[MeasureKey, tuple[Raster, Raster]] = {}
-        for metric in METRICS:
-            for side in Side:
-                key = self._measure_key(side, metric)
-                raster = self.view(side).raster
-                if not isinstance(key, str) and key[2] and raster is not None and self.picture is not None:
-                    wanted[key] = (self.picture, raster)
-        self.judge.want_measures(wanted)
-        left, right = self.view(Side.LEFT).raster, self.view(Side.RIGHT).raster
-        possible = left is not None and right is not None and left.same_size(right)
-        if self._difference_wanted and possible and left is not None and right is not None:
-            self.judge.want_difference((left, right))
-        else:
-            self.judge.want_difference(None)
-
-    def _replace_impossible(self, side: Side) -> None:
-        """Put the best possible codec where one cannot be used; say so if a person asked for it."""
-        wish = self._wishes[side]
-        reason = self.catalogue.reason(wish.choice.codec)
-        if not reason:
-            return
-        instead = self.catalogue.best([self._wishes[side.other].choice.codec])
-        if wish.insisted:
-            self._tell(Level.WARNING, f"{codec_name(wish.choice.codec)} cannot be used here: {reason}")
-        wish.choice = replace(wish.choice, codec=instead)
-        wish.insisted = False
+        measures = measures_of([self.view(side) for side in Side], self.picture)
+        self.judge.want_measures(measures | self.columns.measures())
+        kind = self._difference_wanted
+        self.differences.want(self.both if kind is not None else None, kind or Kind.ABSOLUTE)
 
     @Slot(object)
     def _show_picture(self, raster: Raster) -> None:
@@ -369,6 +361,11 @@ class Session(QObject):
         self.picture_changed.emit()
         if alone:
             self._tell(Level.WARNING, "Open the photo this file was made from to compare and measure.")
+
+    @Slot()
+    def _other_boxes(self) -> None:
+        self.places.drop()
+        self.crops.show_raster(self.anything)
 
     @Slot()
     def _catalogue_changed(self) -> None:

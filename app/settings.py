@@ -33,13 +33,22 @@ class Settings:
     folder: str = ""
     geometry: str = ""
     state: str = ""
+    label: str = "psnr"  # the metric on the picture
     started: bool = False  # whether there was a first run
+    filmstrip: bool = True  # whether several pictures show theirs
+    restore: bool = True  # whether the next start begins where the last session ended
+    single: bool = True  # whether later starts open their files in this window
+    commands: tuple[str, ...] = ()  # ids used lately in the command palette
 
     def with_recent(self, path: Path) -> Settings:
         """With a path in front of the recent ones."""
         name = str(path)
         others = tuple(p for p in self.recent if p != name)
         return replace(self, recent=(name, *others)[:MAX_RECENT], folder=str(path.parent))
+
+    def with_command(self, id: str) -> Settings:
+        """With a command in front of those used lately."""
+        return replace(self, commands=(id, *(c for c in self.commands if c != id))[:MAX_RECENT])
 
     def recent_paths(self) -> list[Path]:
         """The recent files."""

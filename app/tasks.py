@@ -13,6 +13,8 @@ from app.raster import Raster, from_picture
 from models import codec, metrics
 from models.codec import CATALOGUE, Encoding, Rate
 from models.errors import BitstreamError, CodecError, HflicError, PictureError, WeightsError
+from models.files import read_file
+from models.memory import forget_peak, peak_mib
 from models.picture import Picture
 
 if TYPE_CHECKING:
@@ -22,11 +24,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Coded:
-    """An encoding and what decoding its bytes gave. `decode_s`: wall-clock seconds."""
+    """An encoding and what decoding its bytes gave.
+
+    decode_s: wall-clock seconds; peak_mib: the most memory the codec's process held meanwhile, where the
+    system tells; kmac: thousand multiply-accumulates a pixel there and back, of networks.
+    """
 
     encoding: Encoding
     raster: Raster
     decode_s: float
+    peak_mib: float | None = None
+    kmac: float | None = None
 
 
 @dataclass(frozen=True)
@@ -122,13 +130,16 @@ class Compress:
         bench.watch.step("loading the codec", 0.0)
         coder = codec.get(self.codec)
         picture = bench.picture(self.reference)
+        known = forget_peak()
         encoding = coder.encode(picture, self.rate, bench.watch)
         bench.watch.step("decoding", 0.0)
         begin = time.perf_counter()
         decoded = coder.decode(encoding.data, bench.watch)
         seconds = time.perf_counter() - begin
+        peak = peak_mib() if known else None
         bench.watch.step("showing", 1.0)
-        return Coded(encoding, _kept(bench, decoded), seconds)
+        kmac: float | None = getattr(coder, "kmac_per_pixel", None)
+        return Coded(encoding, _kept(bench, decoded), seconds, peak, kmac)
 
 
 @dataclass(frozen=True)
@@ -257,6 +268,6 @@ def _kept(bench: Bench, picture: Picture) -> Raster:
 
 def _read(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return read_file(path)
     except OSError as error:
         raise PictureError(f"{path.name} cannot be read: {error.strerror or error}") from error

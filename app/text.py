@@ -14,7 +14,9 @@ def size(count: int) -> str:
         return f"{count} B"
     if count < 1_000_000:
         return f"{_three(count / 1000)} kB"
-    return f"{_three(count / 1_000_000)} MB"
+    if count < 1_000_000_000:
+        return f"{_three(count / 1_000_000)} MB"
+    return f"{_three(count / 1_000_000_000)} GB"
 
 
 def seconds(value: float) -> str:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from functools import lru_cache
-from pathlib import Path
 
 from PySide6.QtCore import QByteArray, QPoint, QRect, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QIcon, QIconEngine, QPainter, QPalette, QPixmap
 from PySide6.QtSvg import QSvgRenderer
 from PySide6.QtWidgets import QApplication, QStyleFactory
+
+from models.assets import asset_folder
 
 SYSTEM, LIGHT, DARK = "system", "light", "dark"
 THEMES = (SYSTEM, LIGHT, DARK)
@@ -131,6 +131,13 @@ QToolButton#flat { border: 1px solid transparent; border-radius: 5px; padding: 3
 QToolButton#flat:hover { background: HOVER; }
 QToolButton#flat:checked { background: PRESSED; }
 QToolButton#flat:focus { border-color: ACCENT; }
+QFrame#floating { background: CARD; border: 1px solid LINE; border-radius: 8px; }
+QFrame#floating QLineEdit { padding: 6px 4px; border: 1px solid LINE; border-radius: 5px; }
+QFrame#floating QListView { border: none; background: CARD; outline: none; }
+QFrame#floating QScrollBar:vertical { border: none; background: CARD; width: 10px; }
+QFrame#floating QScrollBar::handle { background: PRESSED; border-radius: 4px; margin: 1px; }
+QFrame#floating QScrollBar::add-line, QFrame#floating QScrollBar::sub-line { height: 0; }
+QFrame#floating QScrollBar::add-page, QFrame#floating QScrollBar::sub-page { background: CARD; }
 QFrame#message { border: none; border-bottom: 1px solid LINE; background: CARD; }
 QFrame#message[level="error"] { background: ERRORBACK; }
 QFrame#message[level="warning"] { background: WARNBACK; }
@@ -168,12 +175,6 @@ def _style(dark: bool) -> str:
 _STYLE_LIGHT, _STYLE_DARK = _style(False), _style(True)
 
 
-def assets() -> Path:
-    """The folder of icons and weights, also inside a frozen program."""
-    frozen = getattr(sys, "_MEIPASS", None)
-    return Path(frozen) / "assets" if frozen else Path(__file__).resolve().parent.parent / "assets"
-
-
 @lru_cache(maxsize=128)
 def icon(name: str) -> QIcon:
     """An icon of assets/icons that follows the palette and any pixel density."""
@@ -187,7 +188,7 @@ class _Engine(QIconEngine):
         super().__init__()
         self._name = name
         try:
-            self._source = (assets() / "icons" / f"{name}.svg").read_text(encoding="utf-8")
+            self._source = (asset_folder() / "icons" / f"{name}.svg").read_text(encoding="utf-8")
         except OSError:
             self._source = ""  # a missing icon leaves a gap, not a crash
 
@@ -220,4 +221,4 @@ class _Engine(QIconEngine):
 
 def app_icon() -> QIcon:
     """The program's own icon, in its own colours."""
-    return QIcon(str(assets() / "icons" / "hflic.svg"))
+    return QIcon(str(asset_folder() / "icons" / "hflic.svg"))

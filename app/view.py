@@ -10,20 +10,27 @@ from collections.abc import Sequence
 from ctypes.util import find_library
 from pathlib import Path
 
-from PySide6.QtCore import QBuffer, QByteArray, QEvent, QIODevice, QObject, QTimer
+from PySide6.QtCore import QBuffer, QByteArray, QEvent, QIODevice, QObject, QTimer, Slot
 from PySide6.QtGui import QFileOpenEvent
 from PySide6.QtWidgets import QApplication
 
 from app import theme
 from app.commands import sample_photo
+from app.docs import Page
 from app.engine import Engine
+from app.host import Host, to_front
 from app.log import catch_faults, start_log
-from app.panels.dialogs import show_fault
+from app.panels.docs import DocsWindow
+from app.panels.faults import FaultTeller
+from app.preload import Preloader
+from app.restore import Remembered, SessionFile, begin_again
 from app.session import Session
 from app.settings import Settings, SettingsFile
+from app.single import name_for
 from app.state import Level, Notice, Side
 from app.viewport import Mode
 from app.window import Window
+from models.assets import frozen
 from models.codec import Rate
 from models.errors import HflicError, OutputError, PictureError
 from models.files import write_file
@@ -49,15 +56,7 @@ def open_viewer(
     once everything has arrived, and ends; settings are then neither used nor changed. Raises HflicError
     for a rate or mode that does not exist, and for a screenshot that cannot be made.
     """
-    app = QApplication.instance()
-    if not isinstance(app, QApplication):
-        if screenshot is not None and not _display():
-            os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
-        check_screen()
-        app = QApplication(sys.argv[:1])
-    app.setApplicationName("hflic")
-    app.setApplicationDisplayName("HFLIC")
-    app.setDesktopFileName("hflic")
+    app = _application(screenshot is not None)
     store = settings_file or SettingsFile()
     settings = Settings() if screenshot is not None else store.load()
     wanted = _mode(mode or settings.mode)
@@ -70,14 +69,23 @@ def open_viewer(
     insisted = [side for side, id in ((Side.LEFT, left), (Side.RIGHT, right)) if id is not None]
     session = Session(Engine(), left or settings.left, right or settings.right, rate, insisted)
     session.locked = settings.locked and quality is None
+    session.columns.set_metric(settings.label)
     window = Window(session, settings)
     window.viewport.set_mode(wanted)
     documents = _Documents(window)
     app.installEventFilter(documents)
-    undo = catch_faults(lambda fault, details: _fault(window, fault, details))
+    host = None
+    if screenshot is None:
+        host = Host(name_for(store.path), lambda: window.settings.single, window)
+        host.asked.connect(documents.open)
+    preloader = Preloader(session, parent=window)
+    undo = catch_faults(FaultTeller(window).tell)
     try:
         session.start()
-        _open_first(window, [Path(path) for path in paths], settings, screenshot is not None)
+        kept = SessionFile(store.path.with_name("session.json"))
+        restoring = settings.restore and not paths and screenshot is None
+        if not (restoring and begin_again(session, window.viewport, kept, bool(insisted))):
+            _open_first(window, [Path(path) for path in paths], settings, screenshot is not None)
         if store.problem:
             session.noticed.emit(Notice(Level.WARNING, store.problem))
         if screenshot is not None:
@@ -86,11 +94,39 @@ def open_viewer(
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl+C in the terminal ends the program
         code = app.exec()
         store.save(window.settings)
+        if window.settings.restore:
+            kept.save(window.last_state or Remembered())
         return code
     finally:
         undo()
         app.removeEventFilter(documents)
+        if host is not None:
+            host.close()
         window.close()
+        preloader.wait()
+
+
+def open_docs(page: Page) -> int:
+    """Show the documentation until its window closes; gives the exit code. HflicError without a screen."""
+    app = _application()
+    theme.apply(app, SettingsFile().load().theme)
+    window = DocsWindow(page)
+    window.show()
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    return app.exec()
+
+
+def _application(invisible: bool = False) -> QApplication:
+    app = QApplication.instance()
+    if not isinstance(app, QApplication):
+        if invisible and not _display():
+            os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+        check_screen()
+        app = QApplication(sys.argv[:1])
+    app.setApplicationName("hflic")
+    app.setApplicationDisplayName("HFLIC")
+    app.setDesktopFileName("org.hflic.HFLIC")
+    return app
 
 
 def _display() -> bool:
@@ -106,7 +142,7 @@ def check_screen() -> None:
     on_x11 = os.environ.get("DISPLAY") and not (
         os.environ.get("QT_QPA_PLATFORM") or os.environ.get("WAYLAND_DISPLAY")
     )
-    if on_x11 and sys.platform.startswith("linux") and find_library("xcb-cursor") is None:
+    if on_x11 and sys.platform.startswith("linux") and not frozen() and find_library("xcb-cursor") is None:
         raise HflicError(
             "Qt needs the library xcb-cursor to open a window: on Debian and Ubuntu run "
             "apt install libxcb-cursor0, on Fedora dnf install xcb-util-cursor"
@@ -127,6 +163,12 @@ class _Documents(QObject):
             return True
         return False
 
+    @Slot(list)
+    def open(self, paths: list[Path]) -> None:
+        """Opens what a later start of the program was given."""
+        to_front(self._window)
+        self._window.commands.open_paths(paths)
+
 
 def _open_first(window: Window, paths: list[Path], settings: Settings, sample: bool) -> None:
     """What was asked for, or at the first run the sample photo."""
@@ -142,10 +184,6 @@ def _mode(name: str) -> Mode:
     except ValueError:
         known = ", ".join(mode.value for mode in Mode)
         raise HflicError(f"there is no mode '{name}': choose one of {known}") from None
-
-
-def _fault(window: Window, fault: str, details: str) -> None:
-    show_fault(window, fault, details)
 
 
 def _make_screenshot(app: QApplication, window: Window, path: Path) -> int:
@@ -182,4 +220,4 @@ def _quit_when_idle(app: QApplication, window: Window) -> None:
         app.quit()
 
 
-__all__ = ["check_screen", "open_viewer"]
+__all__ = ["check_screen", "open_docs", "open_viewer"]

@@ -7,6 +7,8 @@ from enum import Enum
 
 from PySide6.QtCore import QObject, QPointF, QRectF, QSizeF, Signal
 
+from app.kinds import Kind
+
 SMALLEST, LARGEST = 1 / 64, 64.0
 ZOOM_STEP = 2**0.25
 
@@ -43,11 +45,14 @@ class Viewport(QObject):
         self.scale = 1.0
         self.centre = QPointF()
         self.fitted = True
-        self.split = 0.5  # share of the width that shows the left side
+        self.split = 0.5  # share of the width (or height) that shows the left side
+        self.extra: tuple[str, ...] = ()  # what side by side shows after both sides
+        self.across = False  # the split line runs from left to right; the left side is above it
         self.mode = Mode.SPLIT
         self.flicker_right = False  # which side flicker mode shows
         self.original_held = False
-        self.gain = 4  # how much the difference is amplified: 1, 2, 4, 8 or 16
+        self.kind = Kind.ABSOLUTE  # what difference mode shows
+        self._gains = {Kind.ABSOLUTE: 4, Kind.SIGNED: 4, Kind.PERCEPTUAL: 1}
         self._picture = QSizeF()
         self._pane = QSizeF()  # device pixels
         self.ratio = 1.0
@@ -67,7 +72,7 @@ class Viewport(QObject):
     def set_canvas(self, size: QSizeF, ratio: float) -> None:
         """The canvas's size in widget coordinates and its device pixels for each."""
         self.ratio = ratio
-        width = size.width() / 2 if self.mode is Mode.SIDE else size.width()
+        width = size.width() / self._columns if self.mode is Mode.SIDE else size.width()
         self._pane = QSizeF(width * ratio, size.height() * ratio)
         self._refit()
 
@@ -78,7 +83,7 @@ class Viewport(QObject):
         if mode is self.mode:
             return
         if Mode.SIDE in {mode, self.mode}:
-            factor = 0.5 if mode is Mode.SIDE else 2.0
+            factor = 1 / self._columns if mode is Mode.SIDE else self._columns
             self._pane = QSizeF(self._pane.width() * factor, self._pane.height())
         self.mode = mode
         self._refit()
@@ -98,14 +103,52 @@ class Viewport(QObject):
             self.changed.emit()
 
     def set_split(self, share: float) -> None:
-        """Move the split line, 0 at the left and 1 at the right edge."""
+        """Move the split line, 0 at the left (upper) and 1 at the right (lower) edge."""
         self.split = min(max(share, 0.0), 1.0)
         self.changed.emit()
 
+    def turn_split(self) -> None:
+        """Turn the split line: upright or across."""
+        self.across = not self.across
+        if self.mode is Mode.SPLIT:
+            self.changed.emit()
+        else:
+            self.set_mode(Mode.SPLIT)
+
+    def set_extra(self, names: tuple[str, ...]) -> None:
+        """Show more pictures beside both sides in side by side."""
+        if names == self.extra:
+            return
+        before, self.extra = self._columns, names
+        if self.mode is Mode.SIDE:
+            self._pane = QSizeF(self._pane.width() * before / self._columns, self._pane.height())
+            self._refit()
+        self.changed.emit()
+
+    @property
+    def _columns(self) -> int:
+        return 2 + len(self.extra)
+
+    @property
+    def gain(self) -> int:
+        """How much the difference is amplified: 1, 2, 4, 8 or 16. Each kind has its own."""
+        return self._gains[self.kind]
+
     def set_gain(self, gain: int) -> None:
         """Amplify the difference."""
-        self.gain = gain
+        self._gains[self.kind] = gain
         self.changed.emit()
+
+    def set_kind(self, kind: Kind) -> None:
+        """Show another kind of difference, also where something else was shown."""
+        if kind is self.kind and self.mode is Mode.DIFFERENCE:
+            return
+        self.kind = kind
+        if self.mode is Mode.DIFFERENCE:
+            self.mode_changed.emit()
+            self.changed.emit()
+        else:
+            self.set_mode(Mode.DIFFERENCE)
 
     def fit(self) -> None:
         """Show the whole picture, never above 100% unless it is tiny, and follow the window from now on."""
@@ -149,19 +192,31 @@ class Viewport(QObject):
 
     # Geometry
 
+    @property
+    def whole(self) -> QRectF:
+        """The picture, in its own coordinates."""
+        return QRectF(QPointF(), self._picture)
+
     def panes(self, size: QSizeF) -> list[Pane]:
         """The parts of a canvas of this size in widget coordinates."""
         whole = QRectF(0, 0, size.width(), size.height())
         if self.mode is Mode.SIDE:
-            half = round(size.width() / 2)
+            names = ("left", "right", *self.extra)
+            edges = [round(size.width() * at / len(names)) for at in range(len(names) + 1)]
             return [
-                Pane(QRectF(0, 0, half, size.height()), "left"),
-                Pane(QRectF(half, 0, size.width() - half, size.height()), "right"),
+                Pane(QRectF(edges[at], 0, edges[at + 1] - edges[at], size.height()), name)
+                for at, name in enumerate(names)
             ]
         if self.mode is Mode.DIFFERENCE:
             return [Pane(whole, "difference")]
         if self.mode is Mode.FLICKER:
             return [Pane(whole, "right" if self.flicker_right else "left")]
+        if self.across:
+            at = round(size.height() * self.split)
+            return [
+                Pane(QRectF(0, 0, size.width(), at), "left"),
+                Pane(QRectF(0, at, size.width(), size.height() - at), "right"),
+            ]
         at = round(size.width() * self.split)
         return [
             Pane(QRectF(0, 0, at, size.height()), "left"),

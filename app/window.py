@@ -7,39 +7,39 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from PySide6.QtCore import QEvent, QPoint, QSize, QTimer, Slot
-from PySide6.QtGui import (
-    QCloseEvent,
-    QDragEnterEvent,
-    QDragLeaveEvent,
-    QDragMoveEvent,
-    QDropEvent,
-    QResizeEvent,
-)
+from PySide6.QtCore import QEvent, QPoint, QSize, Qt, QTimer, Slot
+from PySide6.QtGui import QCloseEvent, QResizeEvent
 from PySide6.QtWidgets import (
     QApplication,
     QHBoxLayout,
     QMainWindow,
     QMenu,
+    QSplitter,
     QStackedWidget,
     QVBoxLayout,
     QWidget,
 )
 
-from app import actions, bars, drops, labels, theme
+from app import actions, bars, facts, labels, theme
 from app.canvas import Canvas
 from app.commands import Commands, sample_photo
+from app.dropping import DropTarget
 from app.faces import count_of
+from app.history import History
 from app.hold import HoldOriginal
+from app.looking import Looking
 from app.marks import Box
 from app.panels.inspector import Inspector
 from app.panels.messages import MessageBar
 from app.panels.overlays import DropOverlay, EmptyState, OpeningStrip
 from app.panels.status import StatusLine
+from app.restore import Remembered, remember
 from app.session import Session
 from app.settings import Settings, packed, unpacked
-from app.state import Level, Notice, Phase, Side, SideView
+from app.sharing import Sharing
+from app.state import Level, Notice, Side
 from app.viewport import Mode, Viewport
+from app.working import Working
 
 _SIZE = QSize(1280, 800)
 
@@ -53,12 +53,18 @@ class Window(QMainWindow):
         self._settings = settings
         self._closing = False
         self.faces_shown = False
+        self.last_state: Remembered | None = None  # what to begin with next time, once this is closed
         self.viewport = Viewport(self)
         self.canvas = Canvas(self.viewport)
+        self.history = History(session, self.viewport, self)
         self.messages = MessageBar()
         self.empty = EmptyState()
-        self.commands = Commands(self)
         self.actions_by_id = bars.make_actions(self, self.canvas, self._trigger)
+        self.looking = Looking(session, self.canvas, self.actions_by_id)
+        self.working = Working(self)
+        self.sharing = Sharing(self)
+        self.sharing.filmstrip.set_wanted(settings.filmstrip)
+        self.commands = Commands(self)
         self.inspector = Inspector(session, self.actions_by_id["lock"])
         self._stack = QStackedWidget()
         self.drop = DropOverlay(self._stack)
@@ -66,6 +72,7 @@ class Window(QMainWindow):
         self._arrange()
         self.status = StatusLine()
         self.setStatusBar(self.status)
+        self.status.addPermanentWidget(self.working.button)
         self._hold = HoldOriginal(self, self.viewport)
         self._recent_menu = QMenu("Open &recent", self)
         bars.fill_menu_bar(self.menuBar(), self.actions_by_id, {"sample": self._recent_menu})
@@ -74,7 +81,7 @@ class Window(QMainWindow):
         self.addToolBar(self.tools)
         self._fill_recent()
         self._connect()
-        self.setAcceptDrops(True)
+        DropTarget(self, self._stack, self.drop, session, self.commands.take)
         self.setWindowIcon(theme.app_icon())
         self.resize(_SIZE)
         if settings.geometry:
@@ -85,18 +92,9 @@ class Window(QMainWindow):
     @property
     def settings(self) -> Settings:
         """What to keep for the next start."""
-        session = self.session
-        rate = session.rate
-        return replace(
-            self._settings,
-            left=_kept(session, Side.LEFT, self._settings.left),
-            right=_kept(session, Side.RIGHT, self._settings.right),
-            bpp=rate.bpp if rate.bpp is not None else self._settings.bpp,
-            locked=session.locked,
-            mode=self.viewport.mode.value,
-            geometry=packed(bytes(self.saveGeometry().data())),
-            started=True,
-        )
+        geometry = packed(bytes(self.saveGeometry().data()))
+        settings = replace(self._settings, filmstrip=self.sharing.filmstrip.wanted)
+        return facts.kept(settings, self.session, self.viewport, geometry)
 
     def set_theme(self, name: str) -> None:
         """Dress the whole program, now and at the next start."""
@@ -111,6 +109,18 @@ class Window(QMainWindow):
         self._settings = self._settings.with_recent(path)
         self._fill_recent()
 
+    def remember_command(self, id: str) -> None:
+        """Put a command in front of those the palette offers first."""
+        self._settings = self._settings.with_command(id)
+
+    def set_restore(self, wanted: bool) -> None:
+        """Whether the next start begins where this session ends."""
+        self._settings = replace(self._settings, restore=wanted)
+
+    def set_single(self, wanted: bool) -> None:
+        """Whether later starts of the program open their files in this window."""
+        self._settings = replace(self._settings, single=wanted)
+
     def folder(self) -> str:
         """Where file dialogs begin."""
         return self._settings.folder
@@ -120,11 +130,17 @@ class Window(QMainWindow):
     def _arrange(self) -> None:
         self._stack.addWidget(self.empty)
         self._stack.addWidget(self.canvas)
+        self._split = QSplitter(Qt.Orientation.Vertical)
+        for widget, share in ((self._stack, 1), (self.looking.strip, 0)):
+            self._split.addWidget(widget)
+            self._split.setStretchFactor(self._split.indexOf(widget), share)
+        self._split.setChildrenCollapsible(False)
         left = QVBoxLayout()
         left.setContentsMargins(0, 0, 0, 0)
         left.setSpacing(0)
         left.addWidget(self.messages)
-        left.addWidget(self._stack, 1)
+        left.addWidget(self._split, 1)
+        left.addWidget(self.sharing.filmstrip)
         whole = QWidget()
         row = QHBoxLayout(whole)
         row.setContentsMargins(0, 0, 0, 0)
@@ -150,8 +166,11 @@ class Window(QMainWindow):
         session.rate_changed.connect(self._refresh)
         session.settled.connect(self._refresh)
         session.opener.changed.connect(self._opening_changed)
+        self.history.changed.connect(self._refresh)
+        self.looking.changed.connect(self._refresh)
         session.difference_changed.connect(self._difference_changed)
         session.faces.changed.connect(self._faces_changed)
+        self.inspector.faces.looked.connect(self.looking.look_at)
         session.faces.found.connect(lambda faces: self.tell(count_of(faces)))
         session.noticed.connect(self.show_notice)
         session.saved.connect(self._saving_ended)
@@ -169,36 +188,28 @@ class Window(QMainWindow):
 
     # Showing
 
-    def facts(self) -> actions.Facts:
-        """What decides which actions are possible."""
-        session = self.session
-        views = {side: session.view(side) for side in Side}
-        return actions.Facts(
-            picture=any(view.raster is not None for view in views.values()),
-            original=session.picture is not None,
-            left_file=_saveable(views[Side.LEFT]),
-            right_file=_saveable(views[Side.RIGHT]),
-            several=len(session.opener.paths) > 1,
-            working=session.working,
-            failed=session.judge.stopped
-            or any(view.phase in {Phase.FAILED, Phase.STOPPED} for view in views.values()),
-            difference=self.viewport.mode is Mode.DIFFERENCE,
-        )
-
     @Slot()
     def _refresh(self) -> None:
-        facts = self.facts()
+        now = facts.facts_of(self.session, self.viewport, self.history)
         for line in actions.ACTIONS:
-            self.actions_by_id[line.id].setEnabled(line.enabled(facts))
+            self.actions_by_id[line.id].setEnabled(line.enabled(now))
         self.actions_by_id["lock"].setChecked(self.session.locked)
         self.actions_by_id["lock"].setIcon(theme.icon("lock" if self.session.locked else "unlock"))
         self.actions_by_id["faces"].setChecked(self.faces_shown)
+        self.actions_by_id["filmstrip"].setChecked(self.sharing.filmstrip.wanted)
+        self.looking.refresh()
+        self.actions_by_id["restore"].setChecked(self._settings.restore)
+        self.actions_by_id["single"].setChecked(self._settings.single)
         self.actions_by_id["plot"].setChecked(not self.inspector.plot.isHidden())
         self.actions_by_id[self._mode_action()].setChecked(True)
         self.actions_by_id[f"theme_{self._settings.theme}"].setChecked(True)
+        self.actions_by_id[f"label_{self.session.columns.metric}"].setChecked(True)
         for side in Side:
             self.canvas.show_label(side.value, labels.side_label(self.session, side))
-        self.status.show_zoom(self.viewport.scale if facts.picture else None)
+        labels.show_columns(self.session, self.canvas)
+        self.inspector.columns.setVisible(self.viewport.mode is Mode.SIDE)
+        self.canvas.show_label("difference", labels.difference_label(self.session, self.viewport))
+        self.status.show_zoom(self.viewport.scale if now.picture else None)
 
     def _mode_action(self) -> str:
         if self.viewport.mode is Mode.FLICKER:
@@ -233,6 +244,7 @@ class Window(QMainWindow):
     @Slot()
     def _difference_changed(self) -> None:
         self.canvas.show_raster("difference", self.session.difference)
+        self._refresh()
 
     @Slot()
     def _opening_changed(self) -> None:
@@ -247,14 +259,14 @@ class Window(QMainWindow):
 
     @Slot()
     def _mode_changed(self) -> None:
-        self.session.want_difference(self.viewport.mode is Mode.DIFFERENCE)
+        self.session.want_difference(self.viewport.kind if self.viewport.mode is Mode.DIFFERENCE else None)
         self._difference_changed()
         self._refresh()
 
     @Slot(object)
     def _hovered(self, point: QPoint | None) -> None:
         sides = {side.letter: self.canvas.raster(side.value) for side in Side}
-        self.status.show_pixel(point, sides)
+        self.status.show_pixel(point, sides, self.looking.difference_at(point))
 
     @Slot(object)
     def _saving_ended(self, _: Path) -> None:
@@ -281,6 +293,8 @@ class Window(QMainWindow):
         for widget in (self.inspector, self.tools, self.status, self.menuBar()):
             widget.setVisible(shown)
         self.canvas.set_chrome(shown)
+        self.looking.set_chrome(shown)
+        self.sharing.set_chrome(shown)
 
     @Slot()
     def _scheme_changed(self) -> None:
@@ -295,6 +309,7 @@ class Window(QMainWindow):
     # Doing
 
     def _trigger(self, id: str) -> None:
+        self.history.end_turn()
         command: Callable[[], object] = self.commands.command(id)
         command()
         self._refresh()
@@ -323,34 +338,6 @@ class Window(QMainWindow):
         if self.opening.isVisible():
             self.opening.place()
 
-    def dragEnterEvent(self, event: QDragEnterEvent) -> None:  # noqa: N802
-        """Show where the drop would go."""
-        mime = event.mimeData()
-        if not (mime.hasUrls() or mime.hasImage() or mime.hasText()):
-            return
-        event.acceptProposedAction()
-        urls = [url for url in mime.urls() if url.isLocalFile()]
-        first = drops.Dropped(paths=tuple(Path(url.toLocalFile()) for url in urls[:1]))
-        sides = first.neural or (first.coded and self.session.picture is not None)
-        self.drop.offer(first.name, sides, picture=not first.neural)
-
-    def dragMoveEvent(self, event: QDragMoveEvent) -> None:  # noqa: N802
-        """Mark the field under the cursor."""
-        self.drop.move_to(self._stack.mapFrom(self, event.position()))
-        event.acceptProposedAction()
-
-    def dragLeaveEvent(self, event: QDragLeaveEvent) -> None:  # noqa: N802
-        """No drop after all."""
-        self.drop.hide()
-
-    def dropEvent(self, event: QDropEvent) -> None:  # noqa: N802
-        """Open what was dropped where it was dropped."""
-        self.drop.move_to(self._stack.mapFrom(self, event.position()))
-        side = self.drop.target()
-        self.drop.hide()
-        event.acceptProposedAction()
-        self.commands.take(drops.read(event.mimeData()), side)
-
     def closeEvent(self, event: QCloseEvent) -> None:  # noqa: N802
         """Let go of everything that runs, but finish what is being written."""
         if self.session.saving:
@@ -358,21 +345,10 @@ class Window(QMainWindow):
             self._closing = True
             event.ignore()
             return
+        if self.last_state is None:
+            self.last_state = remember(self.session, self.viewport, sample_photo())
         self._hold.release()
         for timer in self.findChildren(QTimer):
             timer.stop()
         self.session.close()
         super().closeEvent(event)
-
-
-def _saveable(view: SideView) -> bool:
-    return view.coded is not None and not view.stale
-
-
-def _kept(session: Session, side: Side, before: str) -> str:
-    """A side's codec if a person chose it, and unless it is a file of this session.
-
-    What merely stood in for another is not kept: the other may be usable at the next start.
-    """
-    codec = session.choice(side).codec
-    return codec if session.insisted(side) and codec != "file" else before

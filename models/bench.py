@@ -5,7 +5,6 @@ from __future__ import annotations
 import multiprocessing
 import os
 import statistics
-import sys
 import time
 import warnings
 from concurrent.futures import ProcessPoolExecutor
@@ -18,6 +17,7 @@ import numpy as np
 from models import codec as codecs
 from models.codec import Rate
 from models.errors import CodecError, PictureError
+from models.memory import peak_mib
 from models.picture import Picture
 
 REPEATS = 5
@@ -134,22 +134,6 @@ def _measure(codec: str, size: tuple[int, int], quality: float, repeats: int, th
         threads=threads,
         latents_crc=encoding.latents_crc,
     )
-
-
-def peak_mib() -> float:
-    """The most memory this process has held so far, in MiB."""
-    if sys.platform.startswith("linux"):
-        # Not getrusage: its peak is inherited from the process that started this one.
-        status = Path("/proc/self/status").read_text(encoding="ascii")
-        return int(status.split("VmHWM:")[1].split()[0]) / 1024
-    import psutil
-
-    memory = psutil.Process().memory_info()
-    if sys.platform == "win32":
-        return float(memory.peak_wset) / 2**20
-    import resource
-
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20  # bytes on macOS
 
 
 def _complexity(codec: str) -> tuple[float | None, int | None]:

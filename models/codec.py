@@ -29,6 +29,7 @@ __all__ = [
     "identify",
     "missing",
     "reach",
+    "read_back",
     "timed",
 ]
 
@@ -222,6 +223,24 @@ CATALOGUE: tuple[CodecEntry, ...] = (
         (4, b"ftypmif1"),
         (4, b"ftyphevc"),
     ),
+    _classical(
+        "jpeg2000",
+        "JPEG 2000",
+        "Wavelets and bit planes; the format of digital cinema.",
+        "ITU-T T.800",
+        ".j2k",
+        (0, b"\xff\x4f\xff\x51"),
+        (0, b"\x00\x00\x00\x0cjP  "),
+    ),
+    CodecEntry(
+        "vvc",
+        "VVC",
+        "One intra frame of H.266 by vvenc, the state of the art before neural codecs.",
+        "ITU-T H.266",
+        ".vvc",
+        "models.vvc",
+        ((0, b"\x00\x00\x00\x01\x00\x79"), (0, b"\x00\x00\x00\x01\x00\xa1")),
+    ),
 )
 
 _instances: dict[str, Codec] = {}
@@ -286,6 +305,15 @@ def decoder(data: bytes) -> Codec:
 def decode(data: bytes, watch: Watch = QUIET) -> Picture:
     """Decode a file of any codec. Raises BitstreamError, WeightsError."""
     return decoder(data).decode(data, watch)
+
+
+def read_back(coder: Codec, data: bytes, watch: Watch = QUIET) -> None:
+    """See that a learned codec can read what it just made, before it is written. Others are not asked.
+
+    Raises CodecError where it cannot.
+    """
+    if entry(coder.id).learned:
+        importlib.import_module(entry(coder.id).module).read_back(coder, data, watch)
 
 
 def timed(make: Callable[[], Encoding]) -> Encoding:

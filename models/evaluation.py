@@ -40,7 +40,9 @@ class ResultsError(HflicError):
 
 @dataclass(frozen=True)
 class Task:
-    """One picture, one codec, one rate. `image` is a path below the folder, `digest` of its file's bytes."""
+    """One picture, one codec, one rate. `image` is a path below the folder, `digest` of its file's bytes;
+    `keep` is a folder for the decoded pictures.
+    """
 
     folder: Path
     image: str
@@ -49,6 +51,16 @@ class Task:
     weights: str | None
     rate: Rate
     metrics: tuple[str, ...]
+    keep: Path | None = None
+
+    @property
+    def kept(self) -> Path | None:
+        """Where the decoded picture goes: folders for the codec and the rate, then `image` as PNG."""
+        if self.keep is None:
+            return None
+        rate = "-".join(f"{kind}-{value:g}" for kind, value in _rate_json(self.rate).items())
+        name = self.image if self.image.endswith(".png") else f"{self.image}.png"
+        return self.keep / self.codec.replace(":", "-") / rate / name
 
     @property
     def key(self) -> tuple[str, str, str, str | None, str]:
@@ -154,7 +166,9 @@ def pictures_of(folder: Path) -> list[str]:
     return names
 
 
-def plan(folder: Path, ids: Iterable[str], rates: Iterable[Rate], metrics: Iterable[str]) -> list[Task]:
+def plan(
+    folder: Path, ids: Iterable[str], rates: Iterable[Rate], metrics: Iterable[str], keep: Path | None = None
+) -> list[Task]:
     """Every task of an evaluation, pictures outermost. Raises CodecError for a codec not usable here."""
     # A bare id stands for the best weights here; the rows name what was really used.
     weights = {coder.id: coder.weights for coder in map(codecs.get, ids)}
@@ -163,7 +177,7 @@ def plan(folder: Path, ids: Iterable[str], rates: Iterable[Rate], metrics: Itera
     for image in pictures_of(folder):
         digest = hashlib.blake2b((folder / image).read_bytes(), digest_size=8).hexdigest()
         tasks += [
-            Task(folder, image, digest, id, fingerprint, rate, names)
+            Task(folder, image, digest, id, fingerprint, rate, names, keep)
             for id, fingerprint in weights.items()
             for rate in points
         ]
@@ -171,13 +185,20 @@ def plan(folder: Path, ids: Iterable[str], rates: Iterable[Rate], metrics: Itera
 
 
 def evaluate(
-    tasks: list[Task], out: Path, *, jobs: int = 1, report: Callable[[Step], None] | None = None
+    tasks: list[Task],
+    out: Path,
+    *,
+    jobs: int = 1,
+    scheduler: str | None = None,
+    report: Callable[[Step], None] | None = None,
 ) -> list[Row]:
     """Do the tasks `out` does not hold yet; rows come back, and stand in `out`, in the order of the tasks.
 
+    They are done by `jobs` processes, or by the workers of the Dask cluster at the address `scheduler`.
+
     A failing codec gives a row with `error` and the rest goes on; such rows are tried again next time.
     Rows of `out` that no task asks for are kept behind the others.
-    Raises OutputError, and ResultsError where `out` holds something else.
+    Raises OutputError, ResultsError where `out` holds something else, ClusterError.
     """
     old = {row.key: row for row in read_rows(out)} if out.exists() else {}
     wanted = {task.key for task in tasks}
@@ -201,7 +222,7 @@ def evaluate(
     write()  # tells at once whether `out` can be written
     tell(None)
     try:
-        for task, row in _done(todo, jobs):
+        for task, row in _spread(todo, jobs, scheduler):
             # A run for other metrics adds to what an earlier one measured.
             earlier = old.get(task.key)
             extra = earlier.metrics if earlier and not earlier.error and not row.error else {}
@@ -218,7 +239,16 @@ def evaluate(
 
 
 def _finished(row: Row, task: Task) -> bool:
-    return not row.error and all(name in row.metrics for name in task.metrics)
+    kept = task.kept is None or task.kept.is_file()
+    return kept and not row.error and all(name in row.metrics for name in task.metrics)
+
+
+def _spread(tasks: list[Task], jobs: int, scheduler: str | None) -> Iterator[tuple[Task, Row]]:
+    if scheduler is None or not tasks:
+        return _done(tasks, jobs)
+    from models import cluster
+
+    return cluster.done(tasks, scheduler)
 
 
 def _done(tasks: list[Task], jobs: int) -> Iterator[tuple[Task, Row]]:
@@ -273,6 +303,9 @@ def run(task: Task) -> Row:
         decoded = coder.decode(encoding.data)
         decode_s = time.perf_counter() - begin
         measured = measure(task.metrics, picture, decoded)
+        if task.kept is not None:
+            task.kept.parent.mkdir(parents=True, exist_ok=True)
+            decoded.save(task.kept)
     except HflicError as error:
         return replace(empty, error=str(error))
     return replace(

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import secrets
 from pathlib import Path
 
 from models.errors import OutputError
+
+MAX_CODED_BYTES = 512 << 20  # of a compressed file: 20 bits for each of the most pixels
 
 
 def write_file(path: Path, data: bytes) -> None:
@@ -15,9 +19,13 @@ def write_file(path: Path, data: bytes) -> None:
     Raises OutputError, and then leaves an existing file as it was and no temporary one behind.
     """
     path = Path(path)
-    if path.is_dir():
+    try:
+        is_folder, has_folder = path.is_dir(), path.parent.is_dir()
+    except OSError as error:  # a name that is too long for any file system
+        raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
+    if is_folder:
         raise OutputError(f"cannot write {path}: it is a folder, give a file name")
-    if not path.parent.is_dir():
+    if not has_folder:
         raise OutputError(f"cannot write {path}: the folder {path.parent} does not exist, create it first")
     # The name stays short however long the wanted one is: file systems limit a name to 255 bytes.
     temporary = path.with_name(f".{path.name[:40]}.{secrets.token_hex(4)}.part")
@@ -31,4 +39,14 @@ def write_file(path: Path, data: bytes) -> None:
     except OSError as error:
         raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # a disk that went away, or never could be written
+            temporary.unlink(missing_ok=True)
+
+
+def read_file(path: Path, limit: int = MAX_CODED_BYTES) -> bytes:
+    """A compressed file's bytes, also from a pipe. Raises OSError, EFBIG above `limit`: devices never end."""
+    with path.open("rb") as file:
+        data = file.read(limit + 1)
+    if len(data) > limit:
+        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), str(path))
+    return data

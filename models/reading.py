@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -15,10 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
 
+from models.assets import how_to_install
 from models.errors import PictureError
 
 MAX_PIXELS = 200_000_000
 MAX_FILE_BYTES = 2 << 30
+# The flattest of photographs takes a byte for some hundred pixels; a forged size takes none for gigabytes.
+_FREE_PIXELS, _PIXELS_A_BYTE = 2_000_000, 10_000
 BACKGROUND = (255, 255, 255)
 BACKGROUND_NAME = "white"
 
@@ -43,6 +46,9 @@ _SIGNATURES = (
     *((0, b"\xff\xd8\xff"), (0, b"\x89PNG"), (8, b"WEBP"), (4, b"ftyp"), (0, b"II*\0"), (0, b"MM\0*")),
     *((0, b"GIF8"), (0, b"\xff\x0a"), (4, b"JXL "), (4, b"jP  ")),
 )
+# Pillow's names of what optional packages read and write. Both carry code under the GPL (x265; the plug-in
+# itself), so neither is a dependency.
+PLUGINS = {"HEIF": "pillow-heif", "JXL": "pillow-jxl-plugin"}
 _PQ_AND_HLG = (16, 18)  # transfer characteristics of ITU-T H.273
 _DAMAGED = (
     OSError,
@@ -76,14 +82,22 @@ def read_bytes(data: bytes, name: str, formats: tuple[str, ...] = FORMATS) -> Re
     """
     if not data:
         raise PictureError(f"{name} is empty (0 bytes): the picture was not saved or copied completely")
-    register_plugins()
+    absent = register_plugins()
     with _reading, _quiet():
         try:
             check_size(*(jxl_size(data) or (0, 0)), name)
-            with Image.open(io.BytesIO(data), formats=formats) as image:
+            present = tuple(format for format in formats if format not in absent)
+            with Image.open(io.BytesIO(data), formats=present) as image:
                 check_size(image.width, image.height, name)
+                if image.width * image.height > _FREE_PIXELS + _PIXELS_A_BYTE * len(data):
+                    raise PictureError(
+                        f"{name} claims {image.width}x{image.height} pixels in {len(data)} bytes, "
+                        "more than pictures hold: it is damaged or made to fill the memory"
+                    )
                 return read_image(image)
         except UnidentifiedImageError as error:
+            if (lacks := _plugin_of(data)) in absent and lacks in formats:
+                raise PictureError(f"{name} cannot be read: {absent[lacks]}") from error
             if any(data[at : at + len(mark)] == mark for at, mark in _SIGNATURES):
                 raise PictureError(_damaged(name)) from error
             raise PictureError(f"{name} is not a picture that can be read: use {FORMATS_TEXT}") from error
@@ -122,14 +136,39 @@ def read_image(image: Image.Image) -> Reading:
 
 
 @lru_cache(maxsize=1)
-def register_plugins() -> None:
-    """Teach Pillow JPEG XL and HEIC and leave the size limit to this module; done once, when first needed."""
-    import pillow_heif
-    import pillow_jxl  # noqa: F401  (importing registers it)
+def register_plugins() -> Mapping[str, str]:
+    """Teach Pillow JPEG XL and HEIC and leave the size limit to this module; done once, when first needed.
 
-    pillow_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)
+    Gives, for each of PLUGINS that cannot be had, why and what to do.
+    """
+    absent = {}
+    try:
+        import pillow_heif
+
+        pillow_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)
+    except ImportError as error:
+        absent["HEIF"] = _how_to_get("HEIF", error)
+    try:
+        import pillow_jxl  # noqa: F401  (importing registers it)
+    except ImportError as error:
+        absent["JXL"] = _how_to_get("JXL", error)
     Image.init()
     Image.MAX_IMAGE_PIXELS = None  # Pillow's limit warns; check_size refuses instead
+    return absent
+
+
+def _how_to_get(format: str, error: ImportError) -> str:
+    package = PLUGINS[format]
+    if isinstance(error, ModuleNotFoundError):
+        return f"{package} is not installed: {how_to_install(package)}"
+    return f"{package} does not load ({error}): install it again with pip install {package}"
+
+
+def _plugin_of(data: bytes) -> str:
+    """Which of PLUGINS reads these bytes, "" for none."""
+    if jxl_size(data) is not None:
+        return "JXL"
+    return "HEIF" if data[4:11] in (b"ftyphei", b"ftyphev", b"ftypmif") else ""
 
 
 def check_size(width: int, height: int, name: str) -> None:

@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 import re
-import sys
 from dataclasses import asdict, dataclass, field, fields
 from functools import cache
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import platformdirs
 
+from models.assets import asset_folder
 from models.bitstream.container import NETWORKS
 from models.errors import WeightsError
 from models.files import write_file
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from models.bitstream.latents import EntropyData
     from models.networks.base import CompressionNetwork
+    from models.networks.builders import NetworkConfig
 
 SUFFIX = ".safetensors"
 _TABLE_PREFIX = "entropy_data."
@@ -31,7 +32,7 @@ _ENTROPY_TENSORS = {"medians": "float64", "thresholds": "int32"} | {
     f"{kind}.{part}": "int32" for kind in "yz" for part in ("counts", "lengths", "first")
 }
 _MAX_BYTES = 4 << 30
-_CARD_TYPES: dict[str, Any] = {"str": str, "int": int, "float": int | float}
+_CARD_TYPES: dict[str, Any] = {"str": str, "int": int, "float": int | float, "dict[str, Any]": dict}
 _FINGERPRINT = re.compile("[0-9a-f]{64}")
 
 
@@ -40,7 +41,10 @@ class Card:
     """What is known about a set of weights.
 
     codec: the id it serves ("elic:lite"); network: its name in models.networks.builders; steps, hours:
-    training so far, hours of wall clock; validation: rows of {"quality", "bpp", "psnr"} from real files.
+    training so far, hours of wall clock; validation: rows of {"quality", "bpp", "psnr"} from real files;
+    losses: {"step", "crops", "train": parts of the loss by name, "validation": the same} on crops of
+    training photographs and of others, {} in older cards; configuration: of an imported network, which has
+    no name there, all its widths (models.networks.stored), else {}.
     """
 
     codec: str
@@ -56,6 +60,8 @@ class Card:
     validation_data: str = ""
     notes: str = ""
     extra: dict[str, Any] = field(default_factory=dict)
+    losses: dict[str, Any] = field(default_factory=dict)
+    configuration: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -70,12 +76,6 @@ class WeightsFile:
     def name(self) -> str:
         """The file's name without suffix."""
         return self.path.name.removesuffix(SUFFIX)
-
-
-def asset_folder() -> Path:
-    """The program's assets, also inside a frozen program."""
-    base = getattr(sys, "_MEIPASS", None)
-    return (Path(base) if base else Path(__file__).resolve().parents[1]) / "assets"
 
 
 def folders() -> tuple[Path, ...]:
@@ -96,7 +96,9 @@ def read_header(path: Path) -> WeightsFile:
             metadata = json.loads(file.read(length))["__metadata__"]
         values = json.loads(metadata["card"])
         values["validation"] = tuple(values.get("validation", ()))
-        card, fingerprint = Card(**values), metadata["fingerprint"]
+        known = {part.name for part in fields(Card)}  # later programs may tell more
+        card = Card(**{name: value for name, value in values.items() if name in known})
+        fingerprint = metadata["fingerprint"]
         for part in fields(card):
             if not isinstance(getattr(card, part.name), _CARD_TYPES.get(str(part.type), object)):
                 raise ValueError(f"{part.name} is no {part.type}")
@@ -194,10 +196,11 @@ def _checkerboards(network: CompressionNetwork) -> dict[str, Any]:
     }
 
 
-def save(network: CompressionNetwork, card: Card, path: Path) -> WeightsFile:
+def save(network: CompressionNetwork, card: Card, path: Path, *, half: bool = True) -> WeightsFile:
     """Write a weights file: float16 tensors (gains and bottleneck float32), the integer tables, the card.
 
-    The taps a checkerboard never uses are left out. Written under a temporary name and renamed.
+    `half` False keeps all tensors float32, as the author of an imported network published them. The taps a
+    checkerboard never uses are left out. Written under a temporary name and renamed.
     """
     from safetensors.numpy import save as to_bytes
 
@@ -206,7 +209,7 @@ def save(network: CompressionNetwork, card: Card, path: Path) -> WeightsFile:
     rounded: dict[str, Tensor] = {}
     for name, value in network.named_parameters():
         kept = value.detach().float()
-        if not name.startswith(("gain.", "entropy_bottleneck.")):
+        if half and not name.startswith(("gain.", "entropy_bottleneck.")):
             kept = kept.half()
         rounded[name] = kept.float()
         if name in masks:
@@ -266,12 +269,28 @@ def load(file: WeightsFile) -> tuple[CompressionNetwork, EntropyData]:
         raise WeightsError(f"{file.path.name} is damaged: fetch it again ({error})") from error
     if _fingerprint(tensors) != file.fingerprint:
         raise WeightsError(f"{file.path.name} does not match its fingerprint: it is damaged, fetch it again")
-    if file.card.network not in builders.BUILDERS:
-        raise WeightsError(f"{file.path.name} is for the unknown network '{file.card.network}'")
-    network = builders.build(builders.config(file.card.network))
+    network = builders.build(_config_of(file, sum(value.size for value in tensors.values())))
     stored = {k.removeprefix(_TABLE_PREFIX): v for k, v in tensors.items() if k.startswith(_TABLE_PREFIX)}
     network.load_state_dict(_parameters(network, tensors, file.path.name), strict=False)
     return network.eval(), _entropy_data(network, stored, file.path.name)
+
+
+def _config_of(file: WeightsFile, values: int) -> NetworkConfig:
+    """The configuration that the card names or holds; `values`: how many the file's tensors have."""
+    from models.networks import builders, stored
+
+    if not file.card.configuration:
+        if file.card.network not in builders.BUILDERS:
+            raise WeightsError(f"{file.path.name} is for the unknown network '{file.card.network}'")
+        return builders.config(file.card.network)
+    try:
+        config = stored.from_json(file.card.configuration)
+        wanted = sum(p.numel() for p in stored.skeleton(config).parameters())
+    except WeightsError as error:
+        raise WeightsError(f"{file.path.name} is damaged: {error}") from error
+    if wanted > 4 * values:  # before memory is taken; only the unused taps of checkerboards are not stored
+        raise WeightsError(f"{file.path.name} has {values} values, its network needs {wanted}")
+    return config
 
 
 def _entropy_data(network: CompressionNetwork, stored: dict[str, Any], name: str) -> EntropyData:

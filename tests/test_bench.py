@@ -32,7 +32,7 @@ def test_a_picture_without_pixels_is_refused() -> None:
 
 def test_peak_memory_follows_what_was_held_at_most() -> None:
     script = (
-        "import numpy as np; from models.bench import peak_mib as peak; a = peak();"
+        "import numpy as np; from models.memory import peak_mib as peak; a = peak();"
         "held = np.ones(200 << 20, np.uint8); del held; print(a, peak())"
     )
     found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)

@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,8 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from app import cli_console
+from app import __version__, cli_console
 from models import codec as codecs
+from models import weights
 from models.picture import Picture
 from tests.command_line import KEYS, SENTINEL, in_process, one_line, run, run_json
 
@@ -42,13 +44,14 @@ def test_help_names_every_command_and_starts_without_heavy_libraries() -> None:
         assert f" {command} " in found.stdout
 
 
-def test_version_is_the_packages() -> None:
-    import tomllib
-
+def test_version_names_the_program_and_its_weights() -> None:
     code, text, _ = run("--version")
-    project = tomllib.loads(Path(__file__).parents[1].joinpath("pyproject.toml").read_text(encoding="utf-8"))
+    first, *others = text.splitlines()
     assert code == 0
-    assert text == f"hflic {project['project']['version']}\n"
+    assert re.fullmatch(rf"hflic {re.escape(__version__)}( \(revision [0-9a-f]{{12}}\+?\))?", first)
+    assert [line.split(" ")[:3] for line in others] == [
+        ["weights", file.card.codec, f"{file.fingerprint[:8]},"] for file in weights.available()
+    ]
 
 
 def test_an_unknown_command_or_option_is_bad_usage_in_one_line(photo: Path) -> None:

@@ -36,6 +36,17 @@ def test_a_metric_that_is_not_defined_for_a_small_picture_is_null(tmp_path: Path
     assert code == 0 and text.rstrip().endswith("-")
 
 
+def test_usual_metrics_that_are_not_installed_are_left_out_and_said(
+    photo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("models.metrics.missing", lambda name: "get it" if name == "lpips" else "")
+    code, text, errors = run("compare", photo, "--codecs", "jpeg", "--bpp", "1")
+    assert code == 0 and "ms_ssim" in text and "lpips" not in text
+    assert "lpips is left out: get it" in errors
+    code, _, errors = run("compare", photo, "--codecs", "jpeg", "--bpp", "1", "--metrics", "lpips")
+    assert code == 2 and "get it" in errors
+
+
 def test_compare_refuses_before_any_work(photo: Path, tmp_path: Path) -> None:
     for options, text in (
         (["--codecs", "jpeg"], "--bpp or --quality"),
@@ -90,6 +101,11 @@ def test_training_refuses_what_it_cannot_do(tmp_path: Path) -> None:
         (["elic-lite"], "give --data"),
         (["elic-lite", "--data", str(tmp_path / "none"), "--out", str(tmp_path / "run")], "is not a folder"),
         (["queue"], "give --data"),
+        (["queue", "--devices", "2"], "--devices and --device go with one recipe"),
+        (
+            ["elic-lite", "--data", str(tmp_path), "--out", str(tmp_path / "run"), "--device", "tpu"],
+            "no device 'tpu'",
+        ),
         (["publish"], "give --validation"),
     ):
         code, printed, errors = run("train", *arguments)
@@ -99,13 +115,17 @@ def test_training_refuses_what_it_cannot_do(tmp_path: Path) -> None:
 
 def test_the_plan_says_what_is_done_and_left(tmp_path: Path) -> None:
     from models.training.recipes import QUEUE, RECIPES
+    from models.training.start import recipe_named
     from models.training.trainer import CHECKPOINT, atomic_save
 
     name, _ = QUEUE[0]
     first = RECIPES[name].rounds[0].steps
     (tmp_path / name).mkdir()
     atomic_save({"step": first // 4, "seconds": 0.5 * (first // 4)}, tmp_path / name / CHECKPOINT)
-    rows = run_json("train", "--plan", "--runs", tmp_path)["queue"]
+    told = run_json("train", "--plan", "--runs", tmp_path)
+    rows = told["queue"]
+    assert rows[0].keys() == told["others"][0].keys()
+    assert {row["recipe"] for row in told["others"]}.isdisjoint(row["recipe"] for row in rows)
     assert len(rows) == len(QUEUE)
     assert (rows[0]["done"], rows[0]["to_go"]) == (first // 4, first - first // 4)
     assert rows[0]["seconds_per_step"] == pytest.approx(0.5)
@@ -113,7 +133,7 @@ def test_the_plan_says_what_is_done_and_left(tmp_path: Path) -> None:
     assert rows[0]["waits_for"] is None and rows[1]["waits_for"] is not None
     for recipe in {row["recipe"] for row in rows}:
         goal = max(rounds for entry, rounds in QUEUE if entry == recipe)
-        steps = sum(part.steps for part in RECIPES[recipe].rounds[:goal])
+        steps = sum(part.steps for part in recipe_named(recipe).rounds[:goal])
         assert sum(row["done"] + row["to_go"] for row in rows if row["recipe"] == recipe) == steps
 
 

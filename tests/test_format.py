@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from models import codec, weights
+from models.assets import asset_folder
 from models.codec import Rate
 from models.picture import Picture
 from tests import reference_decoder
@@ -19,7 +20,7 @@ _SIZES = [(64, 48), (1, 1), (17, 35), (80, 16)]
 @pytest.mark.parametrize("size", _SIZES)
 def test_a_decoder_written_from_the_specification_finds_the_latents(id: str, size: tuple[int, int]) -> None:
     file = weights.find(id)
-    assert Path(file.path).parent == weights.asset_folder() / "weights"
+    assert Path(file.path).parent == asset_folder() / "weights"
     down, across = np.mgrid[0 : size[1], 0 : size[0]]
     noise = np.random.default_rng(3).integers(0, 255, (size[1], size[0], 3))
     pixels = (np.stack([across * 3, down * 5, across + down], axis=-1) + noise // 3) % 256

@@ -14,6 +14,7 @@ from matplotlib.cbook import get_sample_data
 from PIL import Image
 
 from models import learned, weights
+from models.assets import asset_folder
 from models.bitstream import fixed_point, latents
 from models.bitstream.container import HflicFile, parse
 from models.bitstream.latents import SKIP_BELOW, ExactEntropyModel
@@ -26,8 +27,7 @@ from tests.untrained import CALIBRATED, photo, untrained
 
 NAMES = ("elic-5-lite", "hific-lite")
 SHIPPED = tuple(
-    weights.read_header(path)
-    for path in sorted((weights.asset_folder() / "weights").glob("*-lite.safetensors"))
+    weights.read_header(path) for path in sorted((asset_folder() / "weights").glob("*-lite.safetensors"))
 )
 
 

@@ -137,6 +137,24 @@ def test_style_and_discriminator_join_after_their_share_of_the_steps(
     assert differing(dict(fresh), dict(run.discriminator.state_dict())) != []
 
 
+def test_style_may_look_at_one_window_of_every_crop(
+    photos: Path, tmp_path: Path, base: CompressionNetwork
+) -> None:
+    seen: list[tuple[int, ...]] = []
+
+    class Watched(TinyTrunk):
+        def features(self, x: Tensor, *, count: int = 2) -> list[Tensor]:
+            seen.append(tuple(x.shape))
+            return super().features(x, count=count)
+
+    recipe = replace(RECIPE, gan_from=0.0, weights=replace(WEIGHTS, style_side=32))
+    run = PerceptualTrainer(recipe, photos, tmp_path / "run", base=base.state_dict, trunk=Watched, threads=1)
+    run.train_step()
+    run.close()
+    assert sorted(seen) == [(2, 3, 32, 32)] * 2 + [(2, 3, 64, 64)] * 2  # style and LPIPS, of both pictures
+    assert run.scalars["style"] > 0
+
+
 def test_a_resumed_run_equals_an_uninterrupted_one_with_its_discriminator(
     photos: Path, tmp_path: Path, base: CompressionNetwork
 ) -> None:
@@ -184,6 +202,9 @@ def test_training_and_validation_weigh_alike(photos: Path, tmp_path: Path, base:
 
         def add_scalar(self, name: str, value: float, *_: object) -> None:  # type: ignore[override]
             seen[name] = value
+
+        def add_image(self, *_: object) -> None:  # type: ignore[override]
+            pass
 
     run._validate(Writer())
     paths = sorted(photos.iterdir())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -14,8 +15,8 @@ from models import weights
 from models.networks import builders
 from models.networks.factorized import EntropyBottleneck
 from models.training import publish
-from models.training.recipes import RECIPES
-from models.training.trainer import CHECKPOINT, atomic_save
+from models.training.recipes import RECIPES, Recipe
+from models.training.trainer import CHECKPOINT, VALIDATION, atomic_save
 from tests.training_photos import make_photos
 
 RECIPE = RECIPES["elic-5-lite"]
@@ -53,6 +54,50 @@ def test_published_file_carries_its_card_and_continues_training(photos: Path, tm
     assert (steps, seconds) == (7, 36.0)
     network = builders.build(RECIPE.network())
     assert not network.load_state_dict(state).missing_keys
+
+
+def test_the_card_carries_training_and_validation_losses_side_by_side(photos: Path, tmp_path: Path) -> None:
+    _checkpoint(tmp_path / "run", noise=0.0)
+    sides = {"step": 7, "crops": 2, "train": {"loss": 1.0}, "validation": {"loss": 1.2}}
+    asked: list[tuple[str, Path]] = []
+
+    def losses(recipe: Recipe, run: Path) -> dict[str, Any]:
+        asked.append((recipe.name, run))
+        return sides
+
+    written = publish.publish(RECIPE, tmp_path / "run", photos, tmp_path / "out", losses).written
+    assert written is not None and asked == [(RECIPE.name, tmp_path / "run")]
+    assert weights.read_header(written).card.losses == sides
+    assert json.loads((tmp_path / "out" / "elic-5-lite.json").read_text())["losses"] == sides
+
+
+def test_without_a_measurement_the_card_tells_what_the_last_validation_found(tmp_path: Path) -> None:
+    assert publish.last_losses(tmp_path) == {}
+    sides = {"step": 4000, "crops": 2, "train": {"loss": 1.0}, "validation": {"loss": 1.2}}
+    lines = [
+        {"step": 2000, "rows": []},
+        {"step": 4000, "rows": [], "losses": sides},
+        {"step": 6000, "rows": []},
+    ]
+    text = "".join(json.dumps(line) + "\n" for line in lines)
+    (tmp_path / VALIDATION).write_text(text + '{"step": 8000, "lo')
+    assert publish.last_losses(tmp_path) == sides
+
+
+def test_cards_without_losses_and_cards_of_later_programs_are_read(photos: Path, tmp_path: Path) -> None:
+    _checkpoint(tmp_path / "run", noise=0.0)
+    written = publish.publish(RECIPE, tmp_path / "run", photos, tmp_path / "out").written
+    assert written is not None
+    raw = written.read_bytes()
+    length = int.from_bytes(raw[:8], "little")
+    header = json.loads(raw[8 : 8 + length])
+    card = json.loads(header["__metadata__"]["card"])
+    del card["losses"]
+    header["__metadata__"]["card"] = json.dumps(card | {"colour": "blue"})
+    text = json.dumps(header).encode()
+    written.write_bytes(len(text).to_bytes(8, "little") + text + raw[8 + length :])
+    assert weights.read_header(written).card.losses == {}
+    assert weights.read_header(written).card.steps == 7
 
 
 def test_worse_weights_do_not_replace_better_ones(photos: Path, tmp_path: Path) -> None:

@@ -19,7 +19,9 @@ from models.networks.context import ContextConfig
 from models.networks.elic import ElicConfig, Stage
 from models.networks.hific import HificConfig
 from models.networks.rate import RateLadder
-from models.training.recipes import QUEUE, RECIPES, Recipe, Round
+from models.training.perceptual_recipes import PerceptualRecipe
+from models.training.recipes import QUEUE, Recipe, Round
+from models.training.start import recipe_named
 from models.training.trainer import (
     CHECKPOINT,
     Ema,
@@ -235,6 +237,50 @@ def test_killed_in_the_middle_of_saving_leaves_the_checkpoint_before(photos: Pat
     assert [k for k in one if not torch.equal(one[k], two[k])] == []
 
 
+KILLED_ANYWHERE = """
+import sys
+from pathlib import Path
+from models.training.trainer import Trainer
+from tests.test_training import TINY
+
+run = Trainer(TINY, Path(sys.argv[1]), Path(sys.argv[2]), threads=1, minutes_between_checkpoints=0)
+step = run.train_step
+def told():
+    print(run.step, flush=True)
+    return step()
+run.train_step = told
+run.run()
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="kill -9 is a POSIX word")
+def test_killed_at_any_moment_a_run_goes_on_as_if_nothing_had_happened(photos: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    for stop_at in (3, 7):  # the second time a resumed run is killed
+        with subprocess.Popen(
+            [sys.executable, "-c", KILLED_ANYWHERE, str(photos), str(out)],
+            cwd=Path(__file__).parent.parent,
+            stdout=subprocess.PIPE,
+            text=True,
+        ) as child:
+            assert child.stdout is not None
+            for line in child.stdout:
+                if int(line) >= stop_at:
+                    child.kill()  # in the middle of that step, or of saving it
+                    break
+        assert child.returncode == -signal.SIGKILL
+        assert load_checkpoint(out / CHECKPOINT)["step"] >= stop_at, "at most the step under way is lost"
+    resumed = trainer(photos, out)
+    goal = resumed.step + 3
+    resumed.run(until=goal)
+    resumed.close()
+    whole = trainer(photos, tmp_path / "whole")
+    whole.run(until=goal)
+    whole.close()
+    one, two = everything(whole), everything(resumed)
+    assert [k for k in one if not torch.equal(one[k], two[k])] == []
+
+
 def test_a_failed_save_leaves_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / "x.ckpt"
     atomic_save({"step": 1}, path)
@@ -313,5 +359,10 @@ def test_steps_belong_to_their_round() -> None:
 
 
 def test_the_queue_names_recipes_and_rounds_that_exist() -> None:
-    assert all(1 <= rounds <= len(RECIPES[name].rounds) for name, rounds in QUEUE)
-    assert {name for name, _ in QUEUE} <= set(RECIPES)
+    reached: dict[str, int] = {}
+    for name, rounds in QUEUE:
+        recipe = recipe_named(name)
+        assert 1 <= rounds <= len(recipe.rounds)
+        if isinstance(recipe, PerceptualRecipe):
+            assert recipe.base in reached, f"{name} would begin before {recipe.base}"
+        reached[name] = rounds

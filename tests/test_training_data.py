@@ -25,6 +25,10 @@ def test_a_corrupt_picture_is_reported_once_and_skipped(
 ) -> None:
     (photos / "0broken.png").write_bytes((photos / "0.png").read_bytes()[:400])
     (photos / "1text.jpg").write_text("not a picture")
+    with Image.open(photos / "0.png") as fine:
+        fine.save(photos / "2damaged.avif")
+    whole = (photos / "2damaged.avif").read_bytes()
+    (photos / "2damaged.avif").write_bytes(whole[:-40] + bytes(40))  # its header can be read
     crops = PhotoCrops(photos)
     with caplog.at_level(logging.WARNING):
         for step in range(12):
@@ -32,7 +36,7 @@ def test_a_corrupt_picture_is_reported_once_and_skipped(
             assert pictures.isfinite().all()
     crops.close()
     reported = sorted(r.getMessage().split(":")[0] for r in caplog.records)
-    assert reported == ["skipping 0broken.png", "skipping 1text.jpg"]
+    assert reported == ["skipping 0broken.png", "skipping 1text.jpg", "skipping 2damaged.avif"]
 
 
 def test_a_folder_without_a_usable_picture_is_an_error_for_people(tmp_path: Path) -> None:

@@ -19,8 +19,10 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from app import theme
-from app.actions import ACTIONS, COMPARE, FILE, GESTURES, HELP, VIEW
+from app import text, theme
+from app.actions import ACTIONS, GESTURES, MENUS
+from app.licences import parts
+from app.versions import program_version
 
 NOTHING_SENT = "Nothing is sent anywhere: pictures, files and settings stay on this computer."
 _PARTS = ("torch", "pillow", "numpy", "constriction", "pyside6-essentials")
@@ -33,16 +35,7 @@ def shortcuts_dialog(parent: QWidget) -> QDialog:
     grid = QGridLayout()
     grid.setHorizontalSpacing(18)
     grid.setVerticalSpacing(4)
-    columns: list[list[tuple[str, str]]] = []
-    for menus in ((FILE, HELP), (VIEW, COMPARE)):
-        lines: list[tuple[str, str]] = []
-        for menu in menus:
-            lines += [("", ""), (menu.replace("&", ""), "")] if lines else [(menu.replace("&", ""), "")]
-            lines += [
-                (line.plain, keys_text(line.keys)) for line in ACTIONS if line.menu == menu and line.keys
-            ]
-        columns.append(lines)
-    columns[0] += [("", ""), ("Mouse", ""), *((words, hand) for hand, words in GESTURES)]
+    columns = _columns()
     for at, lines in enumerate(columns):
         for row, (words, keys) in enumerate(lines):
             name = QLabel(words)
@@ -52,19 +45,39 @@ def shortcuts_dialog(parent: QWidget) -> QDialog:
             value = QLabel(keys)
             value.setObjectName("quiet")
             grid.addWidget(value, row, at * 3 + 1)
-    grid.setColumnMinimumWidth(2, 24)
+    for gap in range(2, len(columns) * 3 - 1, 3):
+        grid.setColumnMinimumWidth(gap, 24)
+    grid.setRowStretch(grid.rowCount(), 1)
     return _finish(dialog, grid)
+
+
+def _columns(count: int = 3) -> list[list[tuple[str, str]]]:
+    """The menus' lines with keys and the mouse's, as words and keys, in columns of about equal length."""
+    parts = []
+    for menu in MENUS:
+        lines = [(line.plain, keys_text(line.keys)) for line in ACTIONS if line.menu == menu and line.keys]
+        parts.append([(menu.replace("&", ""), ""), *lines])
+    parts.append([("Mouse", ""), *((words, hand) for hand, words in GESTURES)])
+    columns: list[list[tuple[str, str]]] = [[] for _ in range(count)]
+    for part in sorted((part for part in parts if len(part) > 1), key=len, reverse=True):
+        column = min(columns, key=len)
+        column += [("", ""), *part] if column else part
+    return columns
 
 
 def about_dialog(parent: QWidget) -> QDialog:
     """Versions, licence, and what is sent where."""
     dialog = QDialog(parent)
     dialog.setWindowTitle("About HFLIC")
+    own = {name: (value, "") for name, value in versions().items() if name not in _PARTS}
     rows = "".join(
-        f"<tr><td>{name}&nbsp;&nbsp;</td><td>{escape(value)}</td></tr>" for name, value in versions().items()
+        f"<tr><td>{name}&nbsp;&nbsp;&nbsp;</td><td>{escape(version)}&nbsp;&nbsp;&nbsp;</td>"
+        f"<td>{escape(licence)}</td></tr>"
+        for name, (version, licence) in parts().items()
     )
+    first = text.DOT.join(f"{name} {escape(value)}" for name, (value, _) in own.items())
     words = QLabel(
-        "<h2>HFLIC</h2>"
+        f"<h2>HFLIC</h2><p>{first}</p>"
         "<p>Compresses photos with learned image codecs<br>and compares the results by eye and by number.</p>"
         f"<p>{NOTHING_SENT}</p>"
         f"<table>{rows}</table>"
@@ -114,7 +127,7 @@ def show_fault(parent: QWidget | None, fault: str, details: str) -> QDialog:
 
 def versions() -> dict[str, str]:
     """The versions of what matters, without importing any of it."""
-    found = {"HFLIC": _version("hflic"), "Python": platform.python_version(), "Qt": qVersion()}
+    found = {"HFLIC": program_version(), "Python": platform.python_version(), "Qt": qVersion()}
     found |= {name: _version(name) for name in _PARTS}
     return found | {"System": platform.platform(terse=True)}
 

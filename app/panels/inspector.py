@@ -19,6 +19,8 @@ from PySide6.QtWidgets import (
 )
 
 from app import text
+from app.panels.columns import ColumnsCard
+from app.panels.face_card import FaceCard
 from app.panels.metrics import MetricsTable, values_of
 from app.panels.rate import RateControl
 from app.panels.rd_plot import RdPlot
@@ -52,6 +54,9 @@ class Inspector(QScrollArea):
         self.metrics = MetricsTable()
         self.plot = RdPlot()
         self.plot.hide()
+        self.faces = FaceCard()
+        self.columns = ColumnsCard(session.columns)
+        self.columns.hide()
         body = QWidget()
         body.setObjectName("inspectorBody")
         column = self._column = QVBoxLayout(body)
@@ -60,9 +65,11 @@ class Inspector(QScrollArea):
         column.addWidget(self._size_card(lock))
         for panel in self.sides.values():
             column.addWidget(panel)
+        column.addWidget(self.columns)
         self._numbers = self._metrics_card()
         column.addWidget(self._numbers)
         column.addWidget(self.plot)
+        column.addWidget(self.faces)
         column.addStretch()
         self.setWidget(body)
         self._connect()
@@ -124,6 +131,7 @@ class Inspector(QScrollArea):
         session.measured.connect(self._show_metrics)
         session.rate_changed.connect(self._show_rate)
         session.picture_changed.connect(self._show_rate)
+        session.face_numbers.changed.connect(self._show_faces)
         session.catalogue_changed.connect(self._fill)
         session.picture_changed.connect(self._fill)
         self._fill()
@@ -138,6 +146,7 @@ class Inspector(QScrollArea):
         self._session.set_rate(Side.LEFT, Rate(bpp=bpp))
 
     def _fill(self) -> None:
+        self.columns.fill(self._session.catalogue.reasons)
         for side, panel in self.sides.items():
             panel.fill(self._session.catalogue.reasons, self._session.has_file(side))
             self._show_side(side)
@@ -145,6 +154,18 @@ class Inspector(QScrollArea):
     def _show_side(self, side: Side) -> None:
         self.sides[side].show_view(self._session.view(side), self._session.locked)
         self._show_metrics()
+        session = self._session
+        session.face_numbers.show(session.picture, [session.view(side) for side in Side])
+
+    def _show_faces(self) -> None:
+        session = self._session
+        views = {side: session.view(side) for side in Side}
+        self.faces.show_faces(
+            session.faces.faces,
+            session.picture,
+            {side: view.raster for side, view in views.items()},
+            {side: session.face_numbers.of(view) for side, view in views.items()},
+        )
 
     def _show_metrics(self) -> None:
         session = self._session

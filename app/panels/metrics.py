@@ -58,8 +58,21 @@ ROWS: tuple[Row, ...] = (
     *(_metric_row(id) for id in METRICS),
     Row("encode", "Encode", "Time to make the file on this machine", -1, text.seconds),
     Row("decode", "Decode", "Time to make pixels of the file on this machine", -1, text.seconds),
+    Row(
+        "memory",
+        "Memory",
+        "The most the codec's process held meanwhile, libraries and all networks loaded there included",
+        0,
+        lambda v: text.size(round(v * 2**20)),
+    ),
+    Row("kmac", "kMAC/px", "Thousand multiply-accumulates a pixel, encoder and decoder", 0, "{:.1f}".format),
 )
 HEADINGS = ("", "A", "B")
+_OF_FILES = {"size", "bpp", "encode", "decode", "memory", "kmac"}
+_ABSENT = {
+    "memory": "Only Linux tells how much a process held during one piece of work.",
+    "kmac": "There is no neural network in this codec.",
+}
 
 
 class MetricsTable(QTableWidget):
@@ -128,19 +141,22 @@ def values_of(view: SideView, measure: Callable[[str], Measured | None]) -> dict
     known: dict[str, Measured | None] = {}
     coded = None if view.stale else view.coded
     for row in ROWS:
-        if row.id not in {"size", "bpp", "encode", "decode"}:
+        if row.id not in _OF_FILES:
             known[row.id] = measure(row.id)
         elif coded is None:
             known[row.id] = None if view.working else Measured(None, "There is no compressed file.")
         else:
             encoding = coded.encoding
-            found = {
+            found: dict[str, float | None] = {
                 "size": float(encoding.bytes),
                 "bpp": encoding.bpp,
                 "encode": encoding.encode_s,
                 "decode": coded.decode_s,
+                "memory": coded.peak_mib,
+                "kmac": coded.kmac,
             }
-            known[row.id] = Measured(found[row.id])
+            value = found[row.id]
+            known[row.id] = Measured(value, _ABSENT.get(row.id, "") if value is None else "")
     return known
 
 

@@ -12,6 +12,7 @@ from app import text
 from app.raster import Raster
 
 NEWS_MS = 8000
+DELTA = "\N{GREEK CAPITAL LETTER DELTA}"
 
 
 class StatusLine(QStatusBar):
@@ -33,6 +34,11 @@ class StatusLine(QStatusBar):
         self.addPermanentWidget(self._pixel)
         self.addPermanentWidget(self._zoom)
 
+    @property
+    def pixel_words(self) -> str:
+        """What is told of the pixel under the cursor."""
+        return self._pixel.text()
+
     def show_picture(self, details: str) -> None:
         """What is open."""
         self._picture.setText(details)
@@ -46,7 +52,9 @@ class StatusLine(QStatusBar):
         """The scale; None without a picture."""
         self._zoom.setText(text.zoom(scale) if scale is not None else "")
 
-    def show_pixel(self, point: QPoint | None, rasters: Mapping[str, Raster | None]) -> None:
+    def show_pixel(
+        self, point: QPoint | None, rasters: Mapping[str, Raster | None], difference: str = ""
+    ) -> None:
         """The colours of the rasters, by the letter that names them, at a picture point."""
         parts = []
         for letter, raster in rasters.items():
@@ -55,4 +63,5 @@ class StatusLine(QStatusBar):
                 parts.append(f"{letter} {colour[0]} {colour[1]} {colour[2]}")
         if point is not None and parts:
             parts.insert(0, f"x {point.x()}  y {point.y()}")
+            parts += [f"{DELTA} {difference}"] if difference else []
         self._pixel.setText("   ".join(parts))

@@ -7,6 +7,7 @@ The coder is constriction's (Bamler 2022). It builds its intervals from the tabl
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import constriction
 import numpy as np
@@ -18,6 +19,17 @@ from models.errors import BitstreamError
 Symbols = NDArray[np.int32]
 _ESCAPE_LIMIT = 1 << 24  # no latent is larger; keeps damaged files from overflowing
 _IMPLIED_ZEROS = 8  # bytes the encoder may leave out at the end and the decoder adds
+# Symbols never take fewer bits than this share of what their tables promise, but for what the coder's state
+# holds: an interval of docs/format.md, 3, is at most 2 of 2^24 longer than the table's, which is at least 16
+# short of the whole.
+_LEAST_SHARE = 0.85
+_STATE_BYTES = 24
+_ESCAPE_BITS = 5.6  # of its sign and width
+
+
+def least_bytes(bits: float) -> int:
+    """The shortest payload whose symbols, by their tables, take so many bits."""
+    return max(int(bits * _LEAST_SHARE / 8) - _STATE_BYTES, 0)
 
 
 class TableModels:
@@ -28,6 +40,7 @@ class TableModels:
         self.escape = tables.lengths - 1
         self._tables = tables
         self._models: dict[int, object] = {}
+        self._bits: dict[int, NDArray[np.float64]] = {}
 
     def __getitem__(self, index: int) -> object:
         if index not in self._models:
@@ -35,14 +48,22 @@ class TableModels:
             self._models[index] = constriction.stream.model.Categorical(probabilities, perfect=False)
         return self._models[index]
 
+    def bits(self, index: int, shifted: NDArray[np.int64]) -> float:
+        """What symbols, counted from the table's first, take by their table."""
+        if index not in self._bits:
+            self._bits[index] = self._tables.bits(index)
+        return float(self._bits[index][shifted].sum())
 
-def _buckets(indexes: NDArray[np.int64]) -> Iterator[tuple[int, NDArray[np.int64]]]:
+
+def _buckets(indexes: NDArray[np.integer[Any]]) -> Iterator[tuple[int, NDArray[np.int64]]]:
     """Each table in use with the places of its symbols, in order."""
     if not len(indexes):
         return
     order = np.argsort(indexes, kind="stable")
-    used, starts = np.unique(indexes[order], return_index=True)
-    yield from zip(used.tolist(), np.split(order, starts[1:]), strict=True)
+    counts = np.bincount(indexes)
+    ends = np.cumsum(counts)
+    for index in np.flatnonzero(counts).tolist():
+        yield index, order[ends[index] - counts[index] : ends[index]]
 
 
 def _bit_model(bits: int) -> object:
@@ -59,7 +80,7 @@ class SymbolEncoder:
     def __init__(self) -> None:
         self._coder = constriction.stream.queue.RangeEncoder()
 
-    def encode(self, symbols: Symbols, indexes: NDArray[np.int64], models: TableModels) -> None:
+    def encode(self, symbols: Symbols, indexes: NDArray[np.integer[Any]], models: TableModels) -> None:
         """symbols, indexes: (n,); a symbol outside its table is coded by the escape and its distance."""
         for index, places in _buckets(indexes):
             first, escape = int(models.first[index]), int(models.escape[index])
@@ -102,14 +123,21 @@ class SymbolDecoder:
         padded = payload + b"\0" * (_IMPLIED_ZEROS + -len(payload) % 4)
         words = np.frombuffer(padded, dtype="<u4").astype(np.uint32)
         self._coder = constriction.stream.queue.RangeDecoder(words)
+        self._length = len(payload)
+        self._bits = 0.0
 
-    def decode(self, indexes: NDArray[np.int64], models: TableModels) -> Symbols:
-        """indexes: (n,). Returns (n,) symbols. Raises BitstreamError for a payload that cannot be."""
+    def decode(self, indexes: NDArray[np.integer[Any]], models: TableModels) -> Symbols:
+        """indexes: (n,). Returns (n,) symbols.
+
+        Raises BitstreamError for a payload that cannot be, also as soon as it is too short for its symbols:
+        a forged size ends here and not after minutes of decoding zeros.
+        """
         out = np.empty(len(indexes), dtype=np.int32)
         try:
             for index, places in _buckets(indexes):
                 first, escape = int(models.first[index]), int(models.escape[index])
                 shifted = self._coder.decode(models[index], len(places)).astype(np.int64)
+                self._spend(models.bits(index, shifted))
                 for place in np.flatnonzero(shifted == escape).tolist():
                     value = self._unescape()
                     shifted[place] = value if value < 0 else value + escape
@@ -118,9 +146,15 @@ class SymbolDecoder:
             raise BitstreamError("the file's coded data is damaged") from error
         return out
 
+    def _spend(self, bits: float) -> None:
+        self._bits += bits
+        if least_bytes(self._bits) > self._length:
+            raise BitstreamError("the file's coded data is too short for its picture: it is damaged")
+
     def _unescape(self) -> int:
         negative = self._one(_bit_model(1))
         width = self._one(_WIDTH_MODEL)
+        self._spend(_ESCAPE_BITS + width)
         rest = 0
         for shift in range(0, width, 12):
             rest |= self._one(_bit_model(min(12, width - shift))) << shift

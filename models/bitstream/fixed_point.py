@@ -9,7 +9,7 @@ bound when it is made.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -83,7 +83,7 @@ class FixedLayer:
         window = columns.view(channels, self.kernel**2, -1)[:, list(self.taps)]
         return window.reshape(channels * len(self.taps), -1)
 
-    def strips(self, height: int, width: int, channels: int) -> Iterable[slice]:
+    def strips(self, height: int, width: int, channels: int) -> Iterator[slice]:
         """Output rows cut so that the columns of each strip stay within memory."""
         rows = max(_COLUMN_BYTES // max(channels * self.kernel**2 * width * 8, 1), 1)
         return (slice(start, min(start + rows, height)) for start in range(0, height, rows))
@@ -91,11 +91,13 @@ class FixedLayer:
     def __call__(self, x: Tensor) -> Tensor:
         """x: (C, h, w) activations to (out, h, w), or (out / s^2, s h, s w) with a shuffle s."""
         channels, height, width = x.shape
-        parts = [
-            self.on_columns(self.columns(x, rows)).view(-1, rows.stop - rows.start, width)
-            for rows in self.strips(height, width, channels)
-        ]
-        out = parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
+        strips = list(self.strips(height, width, channels))
+        if len(strips) == 1:
+            out = self.on_columns(self.columns(x, strips[0])).view(-1, height, width)
+        else:
+            out = x.new_empty(len(self.bias), height, width)
+            for rows in strips:
+                out[:, rows] = self.on_columns(self.columns(x, rows)).view(len(out), -1, width)
         return functional.pixel_shuffle(out[None], self.shuffle)[0] if self.shuffle > 1 else out
 
 

@@ -9,14 +9,14 @@ from __future__ import annotations
 import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from models.bitstream.coder import SymbolDecoder, SymbolEncoder, Symbols, TableModels
+from models.bitstream.coder import SymbolDecoder, SymbolEncoder, Symbols, TableModels, least_bytes
 from models.bitstream.fixed_point import (
     CLAMP,
     GRID,
@@ -29,13 +29,15 @@ from models.bitstream.fixed_point import (
 from models.bitstream.tables import Tables
 from models.codec import QUIET, Watch
 from models.errors import WeightsError
+from models.memory import give_back
 from models.networks.context import GroupContext, SpaceChannelContext, anchor_mask
 
+_PASS_BYTES = 48.0  # of a pass for each symbol: scales, means, indexes, symbols and their copies
 SKIP_BELOW = 4  # tables of scales under 0.17: a symbol is rarely non-zero, and not coded
 _LARGEST = float(1 << 22)
 _LARGEST_Z = float(1 << 12)
 
-Indexes = NDArray[np.int64]
+Indexes = NDArray[np.int16]
 # (channels, positions, table indexes, means) to symbols; the last three flat and of one length
 _Step = Callable[[slice, Tensor, Indexes, Tensor], Symbols]
 
@@ -98,6 +100,19 @@ class _FixedGroup:
         return self.non_anchor.at(torch.cat([self.spatial.on_columns(near), known]))
 
 
+def _channel_net(nets: GroupContext, earlier: int) -> FixedNet | None:
+    """A group's channel context in fixed point, with zeros for those of all `earlier` channels it ignores."""
+    if nets.channel is None:
+        return None
+    net = fixed_net(nets.channel)
+    first, places = net.layers[0], [place for part in nets.seen for place in range(part.start, part.stop)]
+    if len(places) == earlier:
+        return net
+    matrix = first.matrix.new_zeros(len(first.bias), earlier, first.kernel**2)
+    matrix[:, places] = first.matrix.view(len(first.bias), len(places), -1)
+    return FixedNet((replace(first, matrix=matrix.flatten(1)), *net.layers[1:]))
+
+
 class _ChannelContexts:
     """The channel contexts of all groups, fed group by group.
 
@@ -106,13 +121,15 @@ class _ChannelContexts:
     """
 
     def __init__(self, groups: list[tuple[GroupContext, slice]]) -> None:
-        self.nets = [fixed_net(nets.channel) if nets.channel is not None else None for nets, _ in groups]
+        self.slices = [channels for _, channels in groups]
+        self.nets = [_channel_net(nets, channels.start) for nets, channels in groups]
         first = [net.layers[0] if net is not None else None for net in self.nets]
         self.kernel = max((layer.kernel for layer in first if layer is not None), default=1)
         window = self.kernel**2
         self._feeds: list[FixedLayer] = []
+        self._fed = [[n for n, (nets, _) in enumerate(groups) if own in nets.seen] for own in self.slices]
         for number, (_, channels) in enumerate(groups[:-1]):
-            later = [layer for layer in first[number + 1 :] if layer is not None]
+            later = [layer for n in self._fed[number] if (layer := first[n]) is not None]
             parts = [layer.matrix[:, channels.start * window : channels.stop * window] for layer in later]
             matrix = torch.cat(parts).contiguous()
             self._feeds.append(FixedLayer(matrix, torch.zeros(len(matrix)).double(), self.kernel, relu=False))
@@ -133,11 +150,29 @@ class _ChannelContexts:
         for rows in layer.strips(height, width, decoded.shape[0]):
             added = layer.matrix @ layer.columns(decoded, rows)
             start = 0
-            for later in sums[number + 1 :]:
+            for later in (sums[n] for n in self._fed[number]):
                 assert later is not None
                 part = added[start : start + len(later)]
                 later[:, rows] += part.view(len(later), -1, width)
                 start += len(later)
+
+    def at_once(self, number: int, y_hat: Tensor) -> Tensor | None:
+        """What `start`, `feed` and `finish` give, from all earlier groups when it is needed: (2C, h, w).
+
+        Earlier groups are unfolded again for each later one, but no sums wait in memory. In float32, which
+        holds any activation exactly.
+        """
+        net = self.nets[number]
+        if net is None:
+            return None
+        first, earlier = net.layers[0], y_hat[: self.slices[number].start]
+        height, width = earlier.shape[1:]
+        x = earlier.new_empty(len(first.bias), height, width)
+        for rows in first.strips(height, width, len(earlier)):
+            x[:, rows] = first.on_columns(to_activation(first.columns(earlier, rows))).view(len(x), -1, width)
+        for layer in net.layers[1:]:
+            x = layer(x)
+        return x.float()
 
     def finish(self, sums: list[Tensor | None], number: int) -> Tensor | None:
         """The context of a group from its complete sums, (2C, h, w); the sums are used up."""
@@ -167,28 +202,52 @@ class ExactEntropyModel(ABC):
         """Which latents are coded at all, by raw scales of any shape (floats, not times 2^10)."""
         return torch.from_numpy(self._indexes((raw * GRID).round()) >= SKIP_BELOW)
 
+    @abstractmethod
+    def bytes_per_latent(self, *, lean: bool) -> float:
+        """The most memory `encode` and `decode` hold at one time, in bytes per place of the latents."""
+
+    def least_bytes(self, height: int, width: int) -> int:
+        """The shortest payload that latents of height x width can have: each z symbol the likeliest one."""
+        tables = self.data.z_tables
+        bits = sum(float(tables.bits(index).min()) for index in range(len(tables.lengths)))
+        return least_bytes(bits * -(-height // 4) * -(-width // 4))
+
     @torch.inference_mode()
-    def encode(self, y: Tensor, z: Tensor, watch: Watch = QUIET) -> CodedLatents:
-        """y: (M, h, w), z: (C_z, ceil(h/4), ceil(w/4)), any floats."""
+    def encode(
+        self,
+        y: Tensor,
+        z: Tensor,
+        watch: Watch = QUIET,
+        *,
+        gain: Tensor | None = None,
+        lean: bool = False,
+    ) -> CodedLatents:
+        """y: (M, h, w), z: (C_z, ceil(h/4), ceil(w/4)), any floats; y times `gain` (M, 1, 1) is coded.
+
+        `lean`: less memory, more time.
+        """
         encoder = SymbolEncoder()
         height, width = y.shape[1:]
         z_symbols = (z.double() - self.medians / GRID).round().clamp(-_LARGEST_Z, _LARGEST_Z)
         encoder.encode(z_symbols.flatten().numpy().astype(np.int32), _z_indexes(z), self._z_models)
-        target = y.double().reshape(self.latent, height * width)
+        target = y.reshape(self.latent, height * width)
 
         def step(channels: slice, places: Tensor, indexes: Indexes, means: Tensor) -> Symbols:
-            wanted = (target[channels][:, places].flatten() - means / GRID).round().clamp(-_LARGEST, _LARGEST)
-            symbols = wanted.numpy().astype(np.int32)
+            wanted = target[channels][:, places] * (gain[channels, 0] if gain is not None else 1.0)
+            symbols = _nearest(wanted.flatten(), means)
             coded = indexes >= SKIP_BELOW
             symbols[~coded] = 0
             encoder.encode(symbols[coded], indexes[coded], self._y_models)
             return symbols
 
-        y_hat = self._walk(z_symbols, height, width, step, watch)
-        return CodedLatents(encoder.payload(), self._crc(z_symbols, y_hat), y_hat / GRID)
+        y_hat = self._walk(z_symbols, height, width, step, watch, lean=lean)
+        crc = self._crc(z_symbols, y_hat)
+        return CodedLatents(encoder.payload(), crc, y_hat.div_(GRID))
 
     @torch.inference_mode()
-    def decode(self, payload: bytes, height: int, width: int, watch: Watch = QUIET) -> tuple[Tensor, int]:
+    def decode(
+        self, payload: bytes, height: int, width: int, watch: Watch = QUIET, *, lean: bool = False
+    ) -> tuple[Tensor, int]:
         """To y_hat (M, height, width) float64 and its checksum. Raises BitstreamError."""
         decoder = SymbolDecoder(payload)
         shape = (len(self.medians), -(-height // 4), -(-width // 4))
@@ -201,21 +260,26 @@ class ExactEntropyModel(ABC):
             symbols[coded] = decoder.decode(indexes[coded], self._y_models)
             return symbols
 
-        y_hat = self._walk(z_symbols, height, width, step, watch)
-        return y_hat / GRID, self._crc(z_symbols, y_hat)
+        y_hat = self._walk(z_symbols, height, width, step, watch, lean=lean)
+        crc = self._crc(z_symbols, y_hat)
+        return y_hat.div_(GRID), crc
 
     @abstractmethod
-    def _walk(self, z_symbols: Tensor, height: int, width: int, step: _Step, watch: Watch) -> Tensor:
+    def _walk(
+        self, z_symbols: Tensor, height: int, width: int, step: _Step, watch: Watch, *, lean: bool = False
+    ) -> Tensor:
         """Visit every latent in coding order; returns y_hat (M, height, width) times 2^10."""
 
     def _indexes(self, raw: Tensor) -> Indexes:
         """Raw scales on the grid to table indexes by integer comparison."""
-        return np.searchsorted(self.thresholds, raw.numpy().astype(np.int32), side="left")
+        found = np.searchsorted(self.thresholds, raw.numpy().astype(np.int32), side="left")
+        return found.astype(np.int16)
 
     def _crc(self, z_symbols: Tensor, y_hat: Tensor) -> int:
-        z_bytes = z_symbols.flatten().numpy().astype("<i4").tobytes()
-        y_bytes = y_hat.flatten().numpy().astype("<i8").tobytes()
-        return zlib.crc32(y_bytes, zlib.crc32(z_bytes))
+        crc = zlib.crc32(z_symbols.flatten().numpy().astype("<i4").tobytes())
+        for channel in y_hat:  # one at a time: together they would double the memory
+            crc = zlib.crc32(channel.flatten().numpy().astype("<i8").tobytes(), crc)
+        return crc
 
 
 class ContextEntropyModel(ExactEntropyModel):
@@ -230,23 +294,44 @@ class ContextEntropyModel(ExactEntropyModel):
         self.parity = context.config.anchor_parity
         self.latent = sum(context.config.groups)
 
-    def _walk(self, z_symbols: Tensor, height: int, width: int, step: _Step, watch: Watch) -> Tensor:
+    def _walk(
+        self, z_symbols: Tensor, height: int, width: int, step: _Step, watch: Watch, *, lean: bool = False
+    ) -> Tensor:
         hyper = self.h_s(to_activation(z_symbols * GRID + self.medians))[:, :height, :width]
         anchors = anchor_mask(height, width, self.parity)[0, 0]
         y_hat = torch.zeros(self.latent, height, width, dtype=torch.float64)
-        sums = self.contexts.start(height, width)
+        hyper = hyper.float() if lean else hyper  # 2^23 is the largest activation: still exact
+        sums = [] if lean else self.contexts.start(height, width)
         for number, (nets, channels) in enumerate(self.groups):
-            context = self.contexts.finish(sums, number)
+            context = self.contexts.at_once(number, y_hat) if lean else self.contexts.finish(sums, number)
             for part, chosen in enumerate((anchors, ~anchors)):
                 watch.step("coding latents", (2 * number + part) / (2 * len(self.groups)))
+                if lean:
+                    give_back()
                 if not chosen.any():
                     continue
                 scales, means = self._parameters(nets, y_hat[channels], hyper, context, chosen, part)
                 symbols = step(channels, chosen.flatten().nonzero().flatten(), self._indexes(scales), means)
-                values = torch.from_numpy(symbols).double() * GRID + means
+                values = means.add_(torch.from_numpy(symbols), alpha=GRID)
                 y_hat[channels][:, chosen] = values.view(channels.stop - channels.start, -1)
-            self.contexts.feed(sums, number, to_activation(y_hat[channels]))
+            if not lean:
+                self.contexts.feed(sums, number, to_activation(y_hat[channels]))
         return y_hat
+
+    def bytes_per_latent(self, *, lean: bool) -> float:
+        """See ExactEntropyModel."""
+        hyper = len(self.h_s.layers[-1].bias)
+        nets = self.contexts.nets
+        first = [len(net.layers[0].bias) if net else 0 for net in nets]
+        kept = 4.0 if lean else 8.0  # of an activation that waits
+        most = 0.0
+        for number, channels in enumerate(self.contexts.slices):
+            size = channels.stop - channels.start
+            widths = [len(layer.bias) for layer in net.layers] if (net := nets[number]) else [0]
+            waiting = 0 if lean else 8.0 * sum(first[number + 1 :])
+            making = 8.0 * max(a + b for a, b in zip([0, *widths], widths, strict=False)) + kept * widths[-1]
+            most = max(most, waiting + making, waiting + kept * widths[-1] + _PASS_BYTES * size / 2)
+        return 8.0 * self.latent + kept * hyper + most
 
     def _parameters(
         self,
@@ -258,20 +343,23 @@ class ContextEntropyModel(ExactEntropyModel):
         part: int,
     ) -> tuple[Tensor, Tensor]:
         """Raw scales and means of a pass, flat (C * positions,), computed strip by strip of rows."""
-        pieces = []
         height, width = chosen.shape
+        found = hyper.new_empty(2 * len(decoded), int(chosen.sum()), dtype=torch.float64)
+        done = 0
         anchors = to_activation(decoded)
         for rows in nets.spatial.strips(height, width, hyper.shape[0] // 4):
             here = chosen[rows]
-            known = hyper[:, rows][:, here]
+            known = hyper[:, rows][:, here].double()
             if context is not None:
-                known = torch.cat([context[:, rows][:, here], known])
+                known = torch.cat([context[:, rows][:, here].double(), known])
+            here_found = found[:, done : done + known.shape[1]]
+            done += known.shape[1]
             if part == 0:
-                pieces.append(nets.anchor_parameters(known))
+                here_found.copy_(nets.anchor_parameters(known))
             else:
                 near = nets.spatial.columns(anchors, rows)[:, here.flatten()]
-                pieces.append(nets.non_anchor_parameters(known, near))
-        scales, means = torch.cat(pieces, dim=1).chunk(2)
+                here_found.copy_(nets.non_anchor_parameters(known, near))
+        scales, means = found.chunk(2)
         return scales.flatten(), means.flatten()
 
 
@@ -283,7 +371,9 @@ class HyperpriorEntropyModel(ExactEntropyModel):
         self.h_s_scale, self.h_s_mean = fixed_net(h_s_scale), fixed_net(h_s_mean)
         self.latent = len(self.h_s_mean.layers[-1].bias) // self.h_s_mean.layers[-1].shuffle ** 2
 
-    def _walk(self, z_symbols: Tensor, height: int, width: int, step: _Step, watch: Watch) -> Tensor:
+    def _walk(
+        self, z_symbols: Tensor, height: int, width: int, step: _Step, watch: Watch, *, lean: bool = False
+    ) -> Tensor:
         known = to_activation(z_symbols * GRID + self.medians)
         watch.step("coding latents", 0.0)
         scales = self.h_s_scale(known)[:, :height, :width].flatten()
@@ -291,9 +381,19 @@ class HyperpriorEntropyModel(ExactEntropyModel):
         means = self.h_s_mean(known)[:, :height, :width].flatten()
         everywhere = torch.arange(height * width)
         symbols = step(slice(0, self.latent), everywhere, self._indexes(scales), means)
-        return (torch.from_numpy(symbols).double() * GRID + means).view(self.latent, height, width)
+        return means.add_(torch.from_numpy(symbols), alpha=GRID).view(self.latent, height, width)
+
+    def bytes_per_latent(self, *, lean: bool) -> float:
+        """See ExactEntropyModel: everything is one pass, so there is nothing to be lean about."""
+        return _PASS_BYTES * self.latent
+
+
+def _nearest(target: Tensor, means: Tensor) -> Symbols:
+    """The symbols whose latents are nearest to `target`, of means times 2^10."""
+    wanted = target.double().sub_(means / GRID).round_().clamp_(-_LARGEST, _LARGEST)
+    return wanted.numpy().astype(np.int32)
 
 
 def _z_indexes(z: Tensor) -> Indexes:
     """The table of every z symbol: its channel."""
-    return np.repeat(np.arange(z.shape[0], dtype=np.int64), z.shape[1] * z.shape[2])
+    return np.repeat(np.arange(z.shape[0], dtype=np.int16), z.shape[1] * z.shape[2])

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from models.networks.factorized import EntropyBottleneck, LowerBound
 from models.networks.layers import DctAnalysis, DctSynthesis
+from models.networks.noise import uniform_like
 from models.networks.rate import GainUnit, RateLadder
 
 SCALE_MIN, SCALE_MAX, SCALE_LEVELS = 0.11, 256.0, 64  # Balle et al. 2018; every codec of the family
@@ -115,7 +116,7 @@ class CompressionNetwork(nn.Module):
         z = self.h_a(y)
         _, z_likelihood = self.entropy_bottleneck(z, training=not hard)
         y_hat, raw, mean = self.predict(y, self.hyper_round(z))
-        offset = y_hat - mean if hard else y - mean + torch.rand_like(y) - 0.5
+        offset = y_hat - mean if hard else y - mean + uniform_like(y, 0.0, 1.0) - 0.5
         y_bits = self.gaussian_bits(offset, self.scale(raw))
         return y_hat, y_bits.flatten(1).sum(1), -torch.log2(z_likelihood).flatten(1).sum(1)
 

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from models.networks.layers import conv
 
-ParameterRule = Literal["ramp", "narrow", "fixed"]
+ParameterRule = Literal["ramp", "narrow", "fixed", "listed"]
+ChannelReach = Literal["all", "ends"]
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,10 @@ class ContextConfig:
 
     `rule` names how wide the 1x1 parameter nets are: "ramp" from inputs to outputs in thirds
     (JiangWeibeta/ELIC), "narrow" 5/3 and 4/3 of the outputs with a deeper first net (beiluo97/HFLIC),
-    "fixed" takes `parameter_hidden`. `separate` gives anchors and non-anchors a net each.
+    "fixed" takes `parameter_hidden`, "listed" the hidden widths of `parameter_widths`: for each group
+    those of its anchors' net, () where it has none, and those of its non-anchors'. `separate` gives
+    anchors and non-anchors a net each. `channel_reach`: the channel context of a group sees "all" earlier
+    groups or the two "ends" of them, the first and the latest (VincentChandelier's ELIC).
     `anchor_parity`: a cell is an anchor where (row + column) % 2 equals it.
     """
 
@@ -33,6 +37,14 @@ class ContextConfig:
     separate: bool = True
     anchor_parity: int = 1
     spatial_kernel: int = 5
+    parameter_widths: tuple[tuple[tuple[int, ...], tuple[int, ...]], ...] = ()
+    channel_reach: ChannelReach = "all"
+
+    def seen(self, group: int) -> tuple[int, ...]:
+        """The earlier groups that the channel context of `group` sees, in order."""
+        if self.channel_reach == "all" or group < 2:
+            return tuple(range(group))
+        return (0, group - 1)
 
 
 def anchor_mask(height: int, width: int, parity: int, device: torch.device | None = None) -> Tensor:
@@ -71,11 +83,15 @@ def _stack(widths: list[int], kernels: tuple[int, ...]) -> nn.Sequential:
     return nn.Sequential(*layers)
 
 
-def _parameter_net(config: ContextConfig, inputs: int, outputs: int, group: int) -> nn.Sequential:
+def _parameter_net(
+    config: ContextConfig, inputs: int, outputs: int, group: int, *, anchor: bool
+) -> nn.Sequential:
     if config.rule == "ramp":
         hidden = [inputs * 2 // 3 + outputs // 3, inputs // 3 + outputs * 2 // 3]
     elif config.rule == "narrow":
         hidden = [320, 256, 128] if group == 0 else [outputs * 5 // 3, outputs * 4 // 3]
+    elif config.rule == "listed":
+        hidden = list(config.parameter_widths[group][0 if anchor else 1])
     else:
         hidden = list(config.parameter_hidden)
     widths = [inputs, *hidden, outputs]
@@ -88,20 +104,29 @@ class GroupContext(nn.Module):
     def __init__(self, config: ContextConfig, group: int) -> None:
         super().__init__()
         size = config.groups[group]
-        previous = sum(config.groups[:group])
+        previous = sum(config.groups[earlier] for earlier in config.seen(group))
+        starts = [sum(config.groups[:earlier]) for earlier in config.seen(group)]
+        # Channels of y, in the order in which the channel context takes them.
+        self.seen = [
+            slice(start, start + config.groups[earlier])
+            for start, earlier in zip(starts, config.seen(group), strict=True)
+        ]
         outputs = 2 * size
         self.channel = (
             _stack([previous, *config.channel_hidden, outputs], config.channel_kernels) if previous else None
         )
         self.spatial = CheckerboardConv(size, outputs, config.spatial_kernel)
         known = config.hyper_channels + (outputs if previous else 0)
-        self.non_anchor = _parameter_net(config, known + outputs, outputs, group)
-        self.anchor = _parameter_net(config, known, outputs, group) if config.separate else None
+        self.non_anchor = _parameter_net(config, known + outputs, outputs, group, anchor=False)
+        self.anchor = _parameter_net(config, known, outputs, group, anchor=True) if config.separate else None
 
     def known(self, hyper: Tensor, previous: Tensor) -> Tensor:
         """What both passes know: [channel context, hyper parameters], (B, K, h, w)."""
         if self.channel is None:
             return hyper
+        seen = sum(channels.stop - channels.start for channels in self.seen)
+        if seen < previous.shape[1]:
+            previous = torch.cat([previous[:, channels] for channels in self.seen], dim=1)
         return torch.cat([self.channel(previous), hyper], dim=1)
 
     def anchor_parameters(self, known: Tensor) -> Tensor:

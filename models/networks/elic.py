@@ -14,6 +14,7 @@ from models.networks.layers import (
     DctAnalysis,
     DctSynthesis,
     ResidualBottleneck,
+    Shift,
     conv,
     deconv,
     init_unit_variance,
@@ -41,7 +42,8 @@ class ElicConfig:
     by 4 with a 3x3 convolution. Stages and the last layer to the latents divide by 16 together.
     `expansion`: hidden over outer width of the bottlenecks (0.5 ELIC, 2 HFLIC). `log_scale`: the
     parameter nets give the logarithm of the scale instead of the scale. `shortcut` adds the linear DCT
-    path beside both transforms.
+    path beside both transforms. `centred`: the convolutions see pixels around zero; those of other
+    projects see 0..1, whose zero padding is black.
     """
 
     stages: tuple[Stage, ...]
@@ -54,6 +56,7 @@ class ElicConfig:
     shortcut: bool = False
     log_scale: bool = False
     ladder: RateLadder | None = field(default=None)
+    centred: bool = True
 
     def __post_init__(self) -> None:
         if self.stem * 2 ** len(self.stages) != 16:
@@ -84,6 +87,8 @@ def analysis(config: ElicConfig) -> nn.Sequential:
         if config.stem == 2
         else [nn.PixelUnshuffle(config.stem), conv(3 * config.stem**2, first, 3, 1)]
     )
+    if not config.centred:
+        layers.insert(0, Shift(0.5))
     for index, stage in enumerate(config.stages):
         if index:
             layers.append(conv(config.stages[index - 1].width, stage.width))
@@ -105,6 +110,8 @@ def synthesis(config: ElicConfig) -> nn.Sequential:
         layers.append(deconv(width, 3))
     else:
         layers += [conv(width, 3 * config.stem**2, 3, 1), nn.PixelShuffle(config.stem)]
+    if not config.centred:
+        layers.append(Shift(-0.5))
     return nn.Sequential(*layers)
 
 

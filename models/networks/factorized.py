@@ -14,6 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from models.networks.noise import uniform_like
+
 _FILTERS = (3, 3, 3, 3)
 _INIT_SCALE = 10.0
 _TAIL = 1e-9
@@ -91,7 +93,7 @@ class EntropyBottleneck(nn.Module):
         batch, channels, height, width = z.shape
         values = z.permute(1, 0, 2, 3).reshape(channels, 1, -1)
         if training:
-            values = values + torch.empty_like(values).uniform_(-0.5, 0.5)
+            values = values + uniform_like(values, -0.5, 0.5, dim=2)
         else:
             medians = self.quantiles[:, :, 1:2].detach()
             values = torch.round(values - medians) + medians

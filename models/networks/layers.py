@@ -20,6 +20,18 @@ def deconv(inputs: int, outputs: int, kernel: int = 5, stride: int = 2) -> nn.Co
     )
 
 
+class Shift(nn.Module):
+    """x + amount."""
+
+    def __init__(self, amount: float) -> None:
+        super().__init__()
+        self.amount = amount
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Any shape."""
+        return x + self.amount
+
+
 class ResidualBottleneck(nn.Module):
     """x + W3 relu(W2 relu(W1 x)): 1x1, dense 3x3 and 1x1 around `hidden` channels (He et al. 2022, fig. 3).
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from models.errors import HflicError
 
 log = logging.getLogger(__name__)
 
+CACHE_BYTES = 2 << 30  # of decoded photographs
 MAX_TRIES = 1000  # draws of a picture before the folder is given up
 PHOTO_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".avif", ".tif", ".tiff", ".bmp", ".ppm"}
 
@@ -71,17 +73,25 @@ class Batch:
 
 
 class Photographs:
-    """A folder's photographs by number, decoded ones kept in memory up to `cache_bytes`."""
+    """A folder's photographs by number, decoded ones kept in memory up to `cache_bytes`.
 
-    def __init__(self, folder: Path, *, cache_bytes: int = 2 << 30) -> None:
+    Whatever looks at the same folder should share one of these, from any thread.
+    """
+
+    def __init__(self, folder: Path, *, cache_bytes: int = CACHE_BYTES) -> None:
         self.folder = folder
         self.paths = photo_paths(folder)
         self._cache: dict[int, NDArray[np.uint8]] = {}
         self._room = cache_bytes
         self._bad: set[int] = set()
+        self._lock = threading.Lock()
 
     def photo(self, index: int) -> NDArray[np.uint8] | None:
         """(H, W, 3), or None for a file that cannot be read (reported once, then skipped)."""
+        with self._lock:
+            return self._photo(index)
+
+    def _photo(self, index: int) -> NDArray[np.uint8] | None:
         if index in self._cache:
             return self._cache[index]
         if index in self._bad:
@@ -89,7 +99,7 @@ class Photographs:
         try:
             with Image.open(self.paths[index]) as picture:
                 photo = np.asarray(picture.convert("RGB"))
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        except Exception as error:  # what decoders raise for damaged files is known to none of them
             self._bad.add(index)
             if len(self._bad) == len(self.paths):
                 raise DataError("no picture of the folder can be read") from error
@@ -104,8 +114,11 @@ class Photographs:
 class PhotoCrops:
     """Random crops of a folder's photographs."""
 
-    def __init__(self, folder: Path, *, seed: int = 1, cache_bytes: int = 2 << 30) -> None:
-        self.photographs = Photographs(folder, cache_bytes=cache_bytes)
+    def __init__(self, folder: Path | Photographs, *, seed: int = 1, cache_bytes: int = CACHE_BYTES) -> None:
+        """`cache_bytes` is for photographs that are not kept elsewhere already."""
+        if isinstance(folder, Path):
+            folder = Photographs(folder, cache_bytes=cache_bytes)
+        self.photographs = folder
         self.seed = seed
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="crops")
         self._ahead: tuple[tuple[int, int, CropPlan], Future[Batch]] | None = None
@@ -134,7 +147,8 @@ class PhotoCrops:
         mirrored = rng.random() < 0.5
         return crop[:, ::-1] if mirrored else crop, Place(index, left, top, size, mirrored)
 
-    def _make(self, step: int, count: int, plan: CropPlan) -> Batch:
+    def cut(self, step: int, count: int, plan: CropPlan) -> Batch:
+        """The batch of a step alone, made here and now. Raises DataError like `batch`."""
         rng = np.random.default_rng([self.seed, step])
         positions = torch.from_numpy(rng.random(count).astype(np.float32))
         crops, places = zip(*(self._crop(rng, plan) for _ in range(count)), strict=True)
@@ -151,9 +165,9 @@ class PhotoCrops:
         if self._ahead is not None and self._ahead[0] == wanted:
             batch = self._ahead[1].result()
         else:
-            batch = self._make(*wanted)
+            batch = self.cut(*wanted)
         following = (step + 1, count, plan)
-        self._ahead = (following, self._worker.submit(self._make, *following))
+        self._ahead = (following, self._worker.submit(self.cut, *following))
         return batch
 
     def close(self) -> None:

@@ -11,11 +11,16 @@ from models.networks.base import NetworkOutput
 
 @dataclass(frozen=True)
 class RateDistortion:
-    """The terms of a batch. loss: (); bpp, mse: (B,), mse in [0, 1] pixel units."""
+    """The terms of a batch. loss: (); bpp, mse: (B,), mse in [0, 1] pixel units.
+
+    rate, distortion: () each, detached, the parts of the loss as they weigh in it.
+    """
 
     loss: Tensor
     bpp: Tensor
     mse: Tensor
+    rate: Tensor
+    distortion: Tensor
 
 
 def rate_distortion(x: Tensor, output: NetworkOutput, weight: Tensor, reference: float) -> RateDistortion:
@@ -25,5 +30,8 @@ def rate_distortion(x: Tensor, output: NetworkOutput, weight: Tensor, reference:
     """
     bpp = (output.y_bits + output.z_bits) / (x.shape[2] * x.shape[3])
     mse = (output.x_hat - x).square().flatten(1).mean(1)
-    samples = (weight * 255.0**2 * mse + bpp) / (weight / reference).sqrt()
-    return RateDistortion(samples.mean(), bpp.detach(), mse.detach())
+    scale = (weight / reference).sqrt()
+    samples = (weight * 255.0**2 * mse + bpp) / scale
+    bpp, mse = bpp.detach(), mse.detach()
+    rate, distortion = (bpp / scale).mean(), (weight * 255.0**2 * mse / scale).mean()
+    return RateDistortion(samples.mean(), bpp, mse, rate, distortion)

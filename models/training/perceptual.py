@@ -79,12 +79,13 @@ def masked_fake(x: Tensor, x_hat: Tensor, mask: Tensor) -> Tensor:
     return mask * x + (1 - mask) * x_hat
 
 
-def face_mse(x: Tensor, x_hat: Tensor, mask: Tensor) -> Tensor:
+def face_mse(x: Tensor, x_hat: Tensor, mask: Tensor, cells: Tensor | None = None) -> Tensor:
     """Mean square error inside the mask: normalised by its area, however small the faces are, ().
 
-    Shapes as in `masked_fake`; 0 for a batch without faces.
+    Shapes as in `masked_fake`; 0 for a batch without faces. `cells`: the mask's area, (), where it is
+    another than this mask's own because the batch is shared.
     """
-    area = mask.sum() * x.shape[1]
+    area = (mask.sum() if cells is None else cells) * x.shape[1]
     return (mask * (x - x_hat).square()).sum() / area.clamp(min=1.0)
 
 

@@ -8,13 +8,14 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 
-from models.networks.base import NetworkOutput
+from models.networks.base import CompressionNetwork, NetworkOutput
 from models.networks.discriminator import Discriminator
-from models.training.data import Place
+from models.training.data import Photographs, Place
 from models.training.perceptual import (
     charbonnier,
     face_mse,
@@ -28,8 +29,9 @@ from models.training.perceptual import (
     style_loss,
 )
 from models.training.perceptual_recipes import RATE_ABOVE, RATE_BELOW, PerceptualRecipe
+from models.training.processes import Processes
 from models.training.trainer import CHECKPOINT, Ema, Trainer, TrainingError, averaged
-from models.training.validation import decibels, read, spread
+from models.training.validation import read, spread
 from models.trunks import TrunkName, trunk
 
 # What a decoder alone uses: freezing the rest keeps every bitstream as it was.
@@ -90,12 +92,13 @@ class PerceptualTrainer(Trainer):
     def __init__(
         self,
         recipe: PerceptualRecipe,
-        data: Path,
+        data: Path | Photographs,
         out: Path,
         *,
         base: Callable[[], Mapping[str, Tensor] | None],
         trunk: Callable[[TrunkName], Features] = trunk,
         masks: Masks | None = None,
+        processes: Processes | None = None,
         validation: Path | None = None,
         threads: int | None = None,
         minutes_between_checkpoints: float = 3.0,
@@ -109,6 +112,7 @@ class PerceptualTrainer(Trainer):
             recipe,
             data,
             out,
+            processes=processes,
             validation=validation,
             threads=threads,
             minutes_between_checkpoints=minutes_between_checkpoints,
@@ -124,7 +128,11 @@ class PerceptualTrainer(Trainer):
         if recipe.decoder_only:
             for name, parameter in self.network.named_parameters():
                 parameter.requires_grad_(self._trainable(name))
-        self.discriminator = Discriminator(self.config.latent, recipe.discriminator_width)
+        device = self.processes.device
+        self.discriminator = Discriminator(self.config.latent, recipe.discriminator_width).to(device)
+        for module in self._trunks.values():
+            if isinstance(module, nn.Module):
+                module.to(device)
         self.d_optimizer = torch.optim.Adam(
             self.discriminator.parameters(), lr=recipe.discriminator_rate, betas=recipe.momenta
         )
@@ -140,6 +148,10 @@ class PerceptualTrainer(Trainer):
             self.network.load_state_dict(weights, strict=False)
             self.base.load_state_dict(weights, strict=False)
             self.ema = Ema(self.network, recipe.ema)
+
+    def _beginning(self) -> list[Tensor]:
+        others = (self.discriminator, self.base)
+        return super()._beginning() + [v for module in others for v in module.state_dict().values()]
 
     def _state(self) -> dict[str, Any]:
         return super()._state() | {
@@ -159,8 +171,11 @@ class PerceptualTrainer(Trainer):
         part, inner, batch, position = self._begin_step()
         hard = self.recipe.decoder_only or inner >= part.steps * (1 - part.hard)
         joined = self.step >= self.gan_from
-        mask = self._masks(batch.places, part.side) if self._masks is not None else None
-        output = self.network(batch.x, position, hard=hard)
+        if self.step == self.gan_from:
+            self.watch.reset()
+        mask = self._masks(batch.places, part.side).to(batch.x) if self._masks is not None else None
+        with self.processes.noise():
+            output = self.network(batch.x, position, hard=hard)
         latents = self.network.unscale(output.y_hat, position).detach()
         self.discriminator.requires_grad_(False)
         terms = self.terms(batch.x, output, latents, position, mask, joined=joined)
@@ -169,9 +184,18 @@ class PerceptualTrainer(Trainer):
         self.scalars = terms.scalars()
         if joined and self.recipe.weights.gan:
             self._discriminator_step(batch.x, judged(batch.x, output, mask).detach(), latents)
-        bits = output.y_bits + output.z_bits
-        bpp = bits.mean().item() / (part.side * part.side)
-        return loss.item(), bpp, decibels((output.x_hat.detach() - batch.x).square())
+        bpp = (output.y_bits + output.z_bits) / (part.side * part.side)
+        return self._over_all(loss, bpp, (output.x_hat.detach() - batch.x).square())
+
+    def judge(
+        self, network: CompressionNetwork, x: Tensor, output: NetworkOutput, position: Tensor
+    ) -> dict[str, float]:
+        """Every term, style and discriminator too, without masks: as in validation."""
+        self.discriminator.eval()
+        latents = network.unscale(output.y_hat, position)
+        terms = self.terms(x, output, latents, position, None, joined=True)
+        self.discriminator.train()
+        return terms.scalars() | {"loss": terms.loss.item()}
 
     def _discriminator_step(self, real: Tensor, fake: Tensor, latents: Tensor) -> None:
         self.discriminator.requires_grad_(True)
@@ -179,7 +203,12 @@ class PerceptualTrainer(Trainer):
         loss_of = hinge_discriminator if hinge else nonsaturating_discriminator
         loss = loss_of(*self.discriminator.compare(real, fake, latents))
         loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(self.discriminator.parameters(), self.recipe.clip, error_if_nonfinite=True)
+        parameters = list(self.discriminator.parameters())
+        self.processes.average_gradients(parameters)
+        if not torch.isfinite(nn.utils.clip_grad_norm_(parameters, self.recipe.clip)):
+            raise TrainingError(
+                f"the discriminator's gradient is not finite at step {self.step}; {self._kept()}"
+            )
         self.d_optimizer.step()
         self.d_optimizer.zero_grad(set_to_none=True)
         self.scalars["discriminator"] = loss.item()
@@ -214,14 +243,19 @@ class PerceptualTrainer(Trainer):
             lpips=weights.lpips * lpips,
             style=weights.style * style,
             gan=weights.gan * gan,
-            face=zero if mask is None else weights.face * face_mse(x, output.x_hat, mask),
+            face=zero if mask is None else self._face_term(x, output.x_hat, mask),
         )
+
+    def _face_term(self, x: Tensor, x_hat: Tensor, mask: Tensor) -> Tensor:
+        cells = self.processes.mean(mask.sum())
+        return self.recipe.weights.face * face_mse(x, x_hat, mask, cells)
 
     def _feature_terms(self, x: Tensor, fake: Tensor, *, joined: bool) -> tuple[Tensor, Tensor]:
         weights = self.recipe.weights
         styled = bool(weights.style) and joined
+        window = weights.style_side
         depth: dict[TrunkName, int] = {}
-        if styled:
+        if styled and not window:
             depth[weights.style_trunk] = max(weights.style_layers) + 1
         if weights.lpips:
             depth[weights.lpips_trunk] = len(self._trunks[weights.lpips_trunk].heads)
@@ -234,8 +268,21 @@ class PerceptualTrainer(Trainer):
             lpips = lpips_distance(real_maps[name], fake_maps[name], self._trunks[name].heads).mean()
         if styled:
             name, layers = weights.style_trunk, weights.style_layers
-            style = style_loss([real_maps[name][i] for i in layers], [fake_maps[name][i] for i in layers])
+            real, made = real_maps.get(name, ()), fake_maps.get(name, ())
+            if window:
+                count = max(layers) + 1
+                place = self._style_window(x, window)
+                with torch.no_grad():
+                    real = self._trunks[name].features(x[place], count=count)
+                made = self._trunks[name].features(fake[place], count=count)
+            style = style_loss([real[i] for i in layers], [made[i] for i in layers])
         return lpips, style
+
+    def _style_window(self, x: Tensor, side: int) -> tuple[slice, ...]:
+        """A square of the crops for the step's style term, the same in all of them."""
+        rng = np.random.default_rng([self.recipe.seed, self.step])
+        top, left = (int(rng.integers(max(size - side, 0) + 1)) for size in x.shape[2:])
+        return (slice(None), slice(None), slice(top, top + side), slice(left, left + side))
 
     def _rate_term(self, x: Tensor, output: NetworkOutput, position: Tensor) -> Tensor:
         """lambda(R, R*) R / R*, where R* is what the squared-error model spends on the same crops."""
@@ -243,7 +290,7 @@ class PerceptualTrainer(Trainer):
             _, y_bits, z_bits = self.base.code(x, position, hard=True)
             target = (y_bits + z_bits).clamp(min=LEAST_BASE_BPP * x.shape[2] * x.shape[3])
         share = ((output.y_bits + output.z_bits) / target).mean()
-        return rate_multiplexer(share, 1.0, RATE_ABOVE, RATE_BELOW) * share
+        return rate_multiplexer(self.processes.mean(share), 1.0, RATE_ABOVE, RATE_BELOW) * share
 
     def _validate(self, writer: SummaryWriter) -> None:
         super()._validate(writer)
@@ -254,8 +301,8 @@ class PerceptualTrainer(Trainer):
         sums: dict[str, float] = {}
         paths = spread(self.validation, VALIDATION_PICTURES)
         for index, path in enumerate(paths):
-            position = torch.tensor([self.config.ladder.top * (index + 0.5) / len(paths)])
-            x = read(path, VALIDATION_SIDE)
+            x = read(path, VALIDATION_SIDE).to(self.processes.device)
+            position = x.new_tensor([self.config.ladder.top * (index + 0.5) / len(paths)])
             with torch.no_grad():
                 output = network(x, position, hard=True)
                 latents = network.unscale(output.y_hat, position)

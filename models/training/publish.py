@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import subprocess
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from torch import Tensor
 
 from models import metrics, weights
+from models.assets import asset_folder
 from models.codec import Rate
 from models.curves import Curve, CurveError, bd_rate, scale_of
 from models.errors import WeightsError
@@ -21,7 +25,7 @@ from models.picture import Picture
 from models.training.data import photo_paths
 from models.training.perceptual_recipes import PERCEPTUAL
 from models.training.recipes import RECIPES, Recipe
-from models.training.trainer import CHECKPOINT, load_checkpoint
+from models.training.trainer import CHECKPOINT, VALIDATION, load_checkpoint
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +55,7 @@ class Published:
 def folder_of(recipe: Recipe, folder: Path | None = None) -> Path:
     """Where a recipe's weights are published."""
     name = recipe.codec.replace(":", "-") + weights.SUFFIX
-    return (folder or weights.asset_folder() / "weights") / name
+    return (folder or asset_folder() / "weights") / name
 
 
 def published_start(
@@ -117,8 +121,32 @@ def improvement(old: weights.Card, new: weights.Card, metric: str) -> float | No
         return None
 
 
-def publish(recipe: Recipe, run: Path, validation: Path, folder: Path | None = None) -> Published:
+def last_losses(run: Path) -> dict[str, Any]:
+    """What the run's last validation said of its loss on fixed crops, {} where it never did."""
+    try:
+        lines = (run / VALIDATION).read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        return {}
+    found: dict[str, Any] = {}
+    for line in lines:
+        try:
+            found = json.loads(line).get("losses", found)
+        except ValueError:  # a line cut short by a kill
+            continue
+    return found
+
+
+def publish(
+    recipe: Recipe,
+    run: Path,
+    validation: Path,
+    folder: Path | None = None,
+    losses: Callable[[Recipe, Path], dict[str, Any]] | None = None,
+) -> Published:
     """Export a run's averages; the published file is replaced only by a better one.
+
+    `losses` measures a run's loss on training and validation crops for the card (start.losses_of); without
+    it the card tells what the last validation while training found.
 
     Raises WeightsError where the file would be too large or the network cannot be exact.
     """
@@ -139,6 +167,7 @@ def publish(recipe: Recipe, run: Path, validation: Path, folder: Path | None = N
         revision=_revision(),
         created=datetime.now(UTC).isoformat(timespec="minutes"),
         validation_data=f"{pictures} photographs spread over '{validation.name}', real files and decodes",
+        losses=losses(recipe, run) if losses is not None else last_losses(run),
     )
     draft = run / f"export{weights.SUFFIX}"
     file = weights.save(network, card, draft)
@@ -165,10 +194,15 @@ def publish(recipe: Recipe, run: Path, validation: Path, folder: Path | None = N
     return Published(recipe.name, card.steps, target, gain)
 
 
-def publish_all(runs: Path, validation: Path, folder: Path | None = None) -> list[Published]:
+def publish_all(
+    runs: Path,
+    validation: Path,
+    folder: Path | None = None,
+    losses: Callable[[Recipe, Path], dict[str, Any]] | None = None,
+) -> list[Published]:
     """Publish every run that has a checkpoint."""
     results = []
     for name, recipe in {**RECIPES, **PERCEPTUAL}.items():
         if (runs / name / CHECKPOINT).exists():
-            results.append(publish(recipe, runs / name, validation, folder))
+            results.append(publish(recipe, runs / name, validation, folder, losses))
     return results

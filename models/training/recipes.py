@@ -87,10 +87,12 @@ RECIPES: dict[str, Recipe] = {
     )
 }
 
-# In this order, each up to the end of the round named: both models grow together.
+# In this order, each up to the end of the round named: the networks grow together. A perceptual recipe
+# begins from what its base has reached by then.
 QUEUE: tuple[tuple[str, int], ...] = (
     ("elic-lite", 1),
     ("hflic-lite", 1),
+    ("hflic-perceptual-lite", 1),
     ("hflic-lite", 2),
     ("elic-lite", 2),
     ("elic-5-lite", 2),

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor
 
-from models.training.data import Photographs
+from models.training.data import CACHE_BYTES, Photographs
 from models.training.perceptual_recipes import PERCEPTUAL, PerceptualRecipe
 from models.training.perceptual_trainer import PerceptualTrainer
+from models.training.processes import Processes
 from models.training.publish import published_start
 from models.training.recipes import RECIPES, Recipe
 from models.training.small_faces import SmallFaces
@@ -44,6 +46,7 @@ def trainer_for(
     runs: Path,
     validation: Path | None = None,
     threads: int | None = None,
+    processes: Processes | None = None,
 ) -> Trainer:
     """A trainer of either kind, resumed where `out` holds a checkpoint. Raises TrainingError, DataError.
 
@@ -51,16 +54,36 @@ def trainer_for(
     has a term for them.
     """
     recipe = recipe_named(name)
+    processes = processes or Processes()
+    photographs = Photographs(data, cache_bytes=CACHE_BYTES // processes.count)
     if not isinstance(recipe, PerceptualRecipe):
         start = partial(published_start, recipe)
-        return Trainer(recipe, data, out, validation=validation, start=start, threads=threads)
-    masks = SmallFaces(Photographs(data, cache_bytes=0)).masks if recipe.weights.face else None
+        return Trainer(
+            recipe,
+            photographs,
+            out,
+            processes=processes,
+            validation=validation,
+            start=start,
+            threads=threads,
+        )
+    masks = SmallFaces(photographs).masks if recipe.weights.face else None
     return PerceptualTrainer(
         recipe,
-        data,
+        photographs,
         out,
         base=partial(base_weights, recipe, runs),
         masks=masks,
+        processes=processes,
         validation=validation,
         threads=threads,
     )
+
+
+def losses_of(recipe: Recipe, run: Path, data: Path, validation: Path) -> dict[str, Any]:
+    """A run's loss on fixed crops of its training photographs and of others, `Trainer.losses`."""
+    trainer = trainer_for(recipe.name, data, run, runs=run.parent, validation=validation)
+    try:
+        return trainer.losses()
+    finally:
+        trainer.close()

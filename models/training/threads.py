@@ -23,11 +23,14 @@ class ThreadGovernor:
     """Gives torch every core while the machine is otherwise idle, and leaves one out while it is not.
 
     Two threads that wait for each other beside a busy process run at less than half their speed
-    (measured, codecs.md 0.11), one thread does not. A fixed number switches the governor off.
+    (measured, codecs.md 0.11), one thread does not. A fixed number switches the
+    governor off, and so do several processes: each gets its share of the cores.
     """
 
-    def __init__(self, threads: int | None = None, *, every: int = 20) -> None:
+    def __init__(self, threads: int | None = None, *, processes: int = 1, every: int = 20) -> None:
         self.cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        if processes > 1:
+            threads = threads or max(self.cores // processes, 1)
         self.fixed = threads
         self.every = every
         torch.set_num_threads(threads or self.cores)

@@ -14,23 +14,27 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 
 from models.errors import HflicError
-from models.networks.base import CompressionNetwork
+from models.networks.base import CompressionNetwork, NetworkOutput
 from models.networks.builders import build
-from models.training.data import Batch, PhotoCrops
-from models.training.losses import rate_distortion
+from models.training.board import Means, add_samples, add_scalars, add_validation
+from models.training.data import CACHE_BYTES, Batch, DataError, PhotoCrops, Photographs
+from models.training.divergence import LossWatch
+from models.training.losses import RateDistortion, rate_distortion
+from models.training.processes import Processes
 from models.training.recipes import Recipe, Round
 from models.training.threads import ThreadGovernor
-from models.training.validation import decibels, validate
+from models.training.validation import FIXED_CROPS, decibels, fixed_losses, validate
 
 log = logging.getLogger(__name__)
 
 CHECKPOINT = "last.ckpt"
+VALIDATION = "validation.jsonl"
+REPORT_EVERY = 50  # steps
 
 
 class TrainingError(HflicError):
@@ -75,21 +79,29 @@ def atomic_save(state: dict[str, Any], path: Path) -> None:
     temporary.replace(path)
 
 
-def load_checkpoint(path: Path) -> dict[str, Any]:
-    """A checkpoint written by `atomic_save`; nothing but tensors and plain values is unpickled."""
-    state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+def load_checkpoint(path: Path, *, mapped: bool = False) -> dict[str, Any]:
+    """A checkpoint written by `atomic_save`; nothing but tensors and plain values is unpickled.
+
+    `mapped` reads tensors only when they are looked at, for who wants the other values.
+    """
+    state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
     return state
 
 
 class Trainer:
-    """Trains one recipe in a folder: checkpoints, TensorBoard events and validation rows live there."""
+    """Trains one recipe in a folder: checkpoints, TensorBoard events and validation rows live there.
+
+    Several processes may train one recipe together, each with a trainer of its own: the first one
+    saves, validates and reports.
+    """
 
     def __init__(
         self,
         recipe: Recipe,
-        data: Path,
+        data: Path | Photographs,
         out: Path,
         *,
+        processes: Processes | None = None,
         validation: Path | None = None,
         start: Callable[[], tuple[dict[str, Tensor], int, float] | None] | None = None,
         threads: int | None = None,
@@ -100,19 +112,22 @@ class Trainer:
         self.recipe = recipe
         self.out = out
         self.out.mkdir(parents=True, exist_ok=True)
-        self.crops = PhotoCrops(data, seed=recipe.seed)
+        self.processes = processes or Processes()
+        count, device = self.processes.count, self.processes.device
+        self.crops = PhotoCrops(data, seed=recipe.seed, cache_bytes=CACHE_BYTES // count)
         self.validation = validation
         self.validate_every = validate_every
         self.minutes_between_checkpoints = minutes_between_checkpoints
-        self.governor = ThreadGovernor(threads)
+        self.governor = ThreadGovernor(threads, processes=count)
         self.config = recipe.network()
-        self.network = build(self.config).to(memory_format=torch.channels_last)
+        self.network = build(self.config).to(device).to(memory_format=torch.channels_last)
         quantiles = [p for n, p in self.network.named_parameters() if n.endswith("quantiles")]
         self.weights = [p for n, p in self.network.named_parameters() if self._trainable(n)]
         self.optimizer = torch.optim.Adam([{"params": self.weights}, {"params": quantiles}], lr=1e-3)
         self.ema = Ema(self.network, recipe.ema)
         self.step = 0
         self.seconds = 0.0
+        self.watch = LossWatch()
         self._stop = False
         self.scalars: dict[str, float] = {}
         self._add_parts()
@@ -123,10 +138,15 @@ class Trainer:
             self.network.load_state_dict(weights, strict=False)
             self.ema = Ema(self.network, recipe.ema)
             log.info("continuing %s from the published weights at step %d", recipe.name, self.step)
+        self.processes.agree(self._beginning())
 
     def _trainable(self, name: str) -> bool:
         """Whether a parameter of the network follows the recipe's loss."""
         return not name.endswith("quantiles")
+
+    def _beginning(self) -> list[Tensor]:
+        """What every process has to begin with alike."""
+        return [*self.network.state_dict().values(), *self.ema.shadow.values()]
 
     def _add_parts(self) -> None:
         """Whatever a kind of training has beside the network; called before a checkpoint is read."""
@@ -137,13 +157,24 @@ class Trainer:
         own = self.network.state_dict()
         # CompressAI's bottleneck, which earlier checkpoints were made with, has buffers of its own
         self.network.load_state_dict({k: v for k, v in state["network"].items() if k in own})
-        self.ema.shadow = state["ema"]
+        self.ema.shadow = {k: v.to(self.processes.device) for k, v in state["ema"].items()}
         self.optimizer.load_state_dict(state["optimizer"])
         self.step, self.seconds = state["step"], state["seconds"]
+        self.watch = LossWatch(state.get("losses", ()))
 
     def save(self) -> None:
-        """Write the checkpoint."""
-        atomic_save(self._state(), self.out / CHECKPOINT)
+        """Write the checkpoint. Raises TrainingError instead where a weight is not finite."""
+        if not all(torch.isfinite(p).all() for p in self.network.parameters()):
+            raise TrainingError(f"a weight is not finite at step {self.step}; {self._kept()}")
+        if self.processes.first:
+            atomic_save(self._state(), self.out / CHECKPOINT)
+
+    def _kept(self) -> str:
+        path = self.out / CHECKPOINT
+        if not path.exists():
+            return "there is no checkpoint yet: lower the recipe's rate and begin again"
+        step = load_checkpoint(path, mapped=True)["step"]
+        return f"the last good checkpoint, of step {step}, stays in {self.out}: lower the recipe's rate"
 
     def _state(self) -> dict[str, Any]:
         return {
@@ -153,6 +184,7 @@ class Trainer:
             "optimizer": self.optimizer.state_dict(),
             "step": self.step,
             "seconds": self.seconds,
+            "losses": list(self.watch.losses),
         }
 
     def stop(self, _signal: int = 0, _frame: FrameType | None = None) -> None:
@@ -165,19 +197,47 @@ class Trainer:
         Every random number comes from (seed, step), so a resumed run repeats an uninterrupted one.
         """
         part, inner, batch, position = self._begin_step()
-        assert self.config.ladder is not None
-        weight = torch.tensor([self.config.ladder.weight(p) for p in position.tolist()])
         hard = inner >= part.steps * (1 - part.hard)
-        output = self.network(batch.x, position, hard=hard)
-        terms = rate_distortion(batch.x, output, weight, self.recipe.lambda_reference)
-        self._finish_step(terms.loss + self.network.entropy_bottleneck.loss())
-        return terms.loss.item(), terms.bpp.mean().item(), decibels(terms.mse)
+        with self.processes.noise():
+            output = self.network(batch.x, position, hard=hard)
+        terms = self._rate_distortion(batch.x, output, position)
+        quantiles = self.network.entropy_bottleneck.loss()
+        self._finish_step(terms.loss + quantiles)
+        self.scalars = {
+            "rate": terms.rate.item(),
+            "distortion": terms.distortion.item(),
+            "quantiles": quantiles.item(),
+        }
+        return self._over_all(terms.loss, terms.bpp, terms.mse)
+
+    def _rate_distortion(self, x: Tensor, output: NetworkOutput, position: Tensor) -> RateDistortion:
+        assert self.config.ladder is not None
+        weight = torch.tensor([self.config.ladder.weight(p) for p in position.tolist()], device=x.device)
+        return rate_distortion(x, output, weight, self.recipe.lambda_reference)
+
+    def _over_all(self, loss: Tensor, bpp: Tensor, square_errors: Tensor) -> tuple[float, float, float]:
+        """Loss, bits per pixel and PSNR of the whole batch from this process's share."""
+        means = self.processes.mean(torch.stack([t.detach().mean() for t in (loss, bpp, square_errors)]))
+        return means[0].item(), means[1].item(), decibels(means[2])
+
+    def judge(
+        self, _network: CompressionNetwork, x: Tensor, output: NetworkOutput, position: Tensor
+    ) -> dict[str, float]:
+        """The recipe's loss and its parts for what a network made of x, for measurements beside training."""
+        terms = self._rate_distortion(x, output, position)
+        return {
+            "loss": terms.loss.item(),
+            "rate": terms.rate.item(),
+            "distortion": terms.distortion.item(),
+        }
 
     def _begin_step(self) -> tuple[Round, int, Batch, Tensor]:
         """The step's round, its number there, the crops and their positions on the rate ladder."""
         part, inner = self.recipe.at(self.step)
         plan = replace(self.recipe.plan, side=part.side)
-        batch = self.crops.batch(self.step, part.batch, plan)
+        batch = self.processes.share(self.crops.batch(self.step, part.batch, plan))
+        if inner == 0:
+            self.watch.reset()
         torch.manual_seed(self.recipe.seed * 1_000_003 + self.step)
         assert self.config.ladder is not None, "every recipe trains a network with gain units"
         self.optimizer.param_groups[0]["lr"] = part.learning_rate(inner)
@@ -186,11 +246,10 @@ class Trainer:
     def _finish_step(self, loss: Tensor) -> None:
         """Backward, clip, move, average. Raises TrainingError for a gradient that is not finite."""
         loss.backward()  # type: ignore[no-untyped-call]
+        self.processes.average_gradients([p for g in self.optimizer.param_groups for p in g["params"]])
         norm = nn.utils.clip_grad_norm_(self.weights, self.recipe.clip)
         if not torch.isfinite(norm):
-            raise TrainingError(
-                f"the gradient is not finite at step {self.step}; the last good checkpoint is in {self.out}"
-            )
+            raise TrainingError(f"the gradient is not finite at step {self.step}; {self._kept()}")
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         self.step += 1
@@ -203,51 +262,97 @@ class Trainer:
             return True
         torch.set_flush_denormal(True)  # denormals cost this loop several times its speed
         previous = {s: signal.signal(s, self.stop) for s in (signal.SIGTERM, signal.SIGINT)}
-        writer = SummaryWriter(str(self.out), purge_step=self.step)
-        saved = time.monotonic()
-        running: list[tuple[float, float, float]] = []
-        mark, mark_step = time.monotonic(), self.step
+        writer = SummaryWriter(str(self.out), purge_step=self.step) if self.processes.first else None
         try:
-            while self.step < goal and not self._stop:
-                self.governor.adjust(self.step)
-                begin = time.monotonic()
-                running.append(self.train_step())
-                self.seconds += time.monotonic() - begin
-                if self.step % 50 == 0:
-                    loss, bpp, psnr = np.mean(running, axis=0).tolist()
-                    running.clear()
-                    now = time.monotonic()
-                    pace = (now - mark) / max(self.step - mark_step, 1)
-                    mark, mark_step = now, self.step
-                    rate = self.optimizer.param_groups[0]["lr"]
-                    seen = {"loss": loss, "bpp": bpp, "psnr": psnr, "rate": rate, **self.scalars}
-                    for name, value in seen.items():
-                        writer.add_scalar(f"train/{name}", value, self.step)
-                    if report is not None:
-                        report(Progress(self.step, goal, loss, bpp, psnr, pace, rate))
-                if time.monotonic() - saved > self.minutes_between_checkpoints * 60:
-                    self.save()
-                    saved = time.monotonic()
-                if self.validation is not None and self.step % self.validate_every == 0:
-                    self._validate(writer)
-                    mark, mark_step = time.monotonic(), self.step
-            self.save()
+            self._loop(goal, writer, report)
+            self._finish(goal)
         finally:
             torch.set_flush_denormal(False)
-            writer.close()
+            if writer is not None:
+                writer.close()
             for number, handler in previous.items():
                 signal.signal(number, handler)
         return self.step >= goal
 
+    def _loop(
+        self, goal: int, writer: SummaryWriter | None, report: Callable[[Progress], None] | None
+    ) -> None:
+        saved = time.monotonic()
+        means = Means()
+        mark, mark_step = time.monotonic(), self.step
+        while self.step < goal and not self.processes.any(self._stop):
+            self.governor.adjust(self.step)
+            begin = time.monotonic()
+            loss, bpp, psnr = self.train_step()
+            self.seconds += time.monotonic() - begin
+            self._watch(loss)
+            means.add({"loss": loss, "bpp": bpp, "psnr": psnr, **self.scalars})
+            if self.step % REPORT_EVERY == 0:
+                seen, now = means.take(), time.monotonic()
+                pace = (now - mark) / max(self.step - mark_step, 1)
+                mark, mark_step = now, self.step
+                rate = self.optimizer.param_groups[0]["lr"]
+                if writer is not None:
+                    add_scalars(writer, "train", seen | {"learning_rate": rate}, self.step)
+                if report is not None:
+                    report(Progress(self.step, goal, seen["loss"], seen["bpp"], seen["psnr"], pace, rate))
+            if time.monotonic() - saved > self.minutes_between_checkpoints * 60 and self.watch.settled:
+                self.save()
+                saved = time.monotonic()
+            if writer is not None and self.validation is not None and self.step % self.validate_every == 0:
+                with self.processes.apart():
+                    self._validate(writer)
+                mark, mark_step = time.monotonic(), self.step
+
+    def _watch(self, loss: float) -> None:
+        """Raises TrainingError where the loss has run away."""
+        self.watch.add(loss)
+        if self.watch.diverged:
+            usual = f", usually {self.watch.usual:.3g}" if self.watch.usual is not None else ""
+            raise TrainingError(f"the loss diverges ({loss:.3g} at step {self.step}{usual}); {self._kept()}")
+
+    def _finish(self, goal: int) -> None:
+        """Keep the state the loop ended with, unless its loss is on its way up."""
+        if self.watch.settled:
+            self.save()
+        elif self.step >= goal:
+            raise TrainingError(f"the loss was rising when step {self.step} was reached; {self._kept()}")
+        else:
+            log.warning("stopped while the loss was rising, so nothing is saved; %s", self._kept())
+
     def _validate(self, writer: SummaryWriter) -> None:
         assert self.validation is not None and self.config.ladder is not None
-        rows = validate(averaged(self.network, self.ema), self.validation, self.config.ladder.top)
-        for row in rows:
-            level = round(row.position)
-            writer.add_scalar(f"validation/psnr@{level}", row.psnr, self.step)
-            writer.add_scalar(f"validation/bpp@{level}", row.bpp, self.step)
-        with (self.out / "validation.jsonl").open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"step": self.step, "rows": [asdict(r) for r in rows]}) + "\n")
+        network = averaged(self.network, self.ema)
+        rows = validate(network, self.validation, self.config.ladder.top)
+        add_validation(writer, rows, self.step)
+        add_samples(writer, network, self.validation, self.config.ladder.top, self.step)
+        record: dict[str, Any] = {"step": self.step, "rows": [asdict(r) for r in rows]}
+        try:
+            record["losses"] = losses = self.losses()
+        except DataError as error:
+            log.warning("no losses on fixed crops: %s", error)
+        else:
+            for side in ("train", "validation"):
+                add_scalars(writer, f"fixed crops ({side})", losses[side], self.step)
+        with (self.out / VALIDATION).open("a", encoding="utf-8") as file:
+            file.write(json.dumps(record) + "\n")
+
+    def losses(self) -> dict[str, Any]:
+        """The recipe's loss on fixed crops of training and of validation photographs, averaged weights.
+
+        {"step", "crops", "train": parts by name, "validation": the same}: side by side they show
+        overfitting. Raises DataError where photographs are too small.
+        """
+        assert self.validation is not None and self.config.ladder is not None
+        network = averaged(self.network, self.ema)
+        part, _ = self.recipe.at(self.step)
+        plan = replace(self.recipe.plan, side=part.side)
+        sides = {"train": self.crops.photographs, "validation": Photographs(self.validation, cache_bytes=0)}
+        parts = {
+            name: fixed_losses(network, photographs, plan, self.config.ladder.top, self.judge)
+            for name, photographs in sides.items()
+        }
+        return {"step": self.step, "crops": FIXED_CROPS, **parts}
 
     def close(self) -> None:
         """Stop the data thread."""

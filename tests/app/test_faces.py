@@ -65,7 +65,7 @@ def test_f_marks_the_faces_and_takes_them_away(
     assert window.actions_by_id["faces"].isChecked()
     assert window.session.working  # it can be cancelled
     inline.answer(FindFaces, (SMALL, LARGE))
-    assert not window.session.working
+    assert not window.session.faces.working
     assert window.status.currentMessage() == "2 faces were found, 1 of them small (solid boxes)."
     marked = strong_pixels(seen(window))
     around = 2 * (20 + 30) * window.viewport.scale / window.viewport.ratio

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
+from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from app.engine import Engine
@@ -22,7 +23,7 @@ from tests.app.conftest import scene, shown
 
 @pytest.fixture
 def window(qtbot: QtBot, learned: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Window]:
-    monkeypatch.setattr("app.session.METRICS", ("psnr",))
+    monkeypatch.setattr("app.wishes.METRICS", ("psnr",))
     defaults = Settings()
     session = Session(Engine(), defaults.left, defaults.right, Rate(quality=50))
     with shown(qtbot, session) as made:
@@ -33,8 +34,9 @@ def drop(window: Window, path: Path, at: QPointF) -> None:
     mime = QMimeData()
     mime.setUrls([QUrl.fromLocalFile(str(path))])
     hand, keys = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
-    window.dragEnterEvent(QDragEnterEvent(at.toPoint(), Qt.DropAction.CopyAction, mime, hand, keys))
-    window.dropEvent(QDropEvent(at, Qt.DropAction.CopyAction, mime, hand, keys))
+    action = Qt.DropAction.CopyAction
+    QApplication.sendEvent(window, QDragEnterEvent(at.toPoint(), action, mime, hand, keys))
+    QApplication.sendEvent(window, QDropEvent(at, action, mime, hand, keys))
 
 
 def settle(qtbot: QtBot, window: Window) -> None:

@@ -20,7 +20,7 @@ from tests.app.conftest import scene
 def test_scenes_are_taken_of_the_running_viewer(
     qapp: QApplication, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("app.session.METRICS", ("psnr",))
+    monkeypatch.setattr("app.wishes.METRICS", ("psnr",))
     monkeypatch.setattr("app.catalogue.WarmUp", Examine)
     scenes = (
         Scene("light", theme.LIGHT, "jpeg", 0.5),

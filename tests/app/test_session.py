@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from app.kinds import Kind
 from app.labels import side_label, suggested_name
 from app.raster import Raster, from_picture
 from app.session import Session
@@ -384,12 +385,12 @@ def test_difference_follows_what_is_shown(session: Session, hand: HandEngine) ->
     hand.answer(Compress, left, at=0)
     hand.answer(Compress, right, at=1)
     assert not hand.tasks(Difference)
-    session.want_difference(True)
+    session.want_difference(Kind.ABSOLUTE)
     assert hand.tasks(Difference)[-1].task == Difference(left.raster.digest, right.raster.digest)
     shown = raster(seed=9)
     hand.answer(Difference, shown)
     assert session.difference is shown
-    session.want_difference(False)
+    session.want_difference(None)
     assert session.difference is None
 
 

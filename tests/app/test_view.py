@@ -32,7 +32,7 @@ BLOCKED = 0.050  # seconds
 @pytest.fixture
 def no_networks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Metrics that need no torch: starting torch takes seconds."""
-    monkeypatch.setattr("app.session.METRICS", ("psnr",))
+    monkeypatch.setattr("app.wishes.METRICS", ("psnr",))
     monkeypatch.setattr("app.catalogue.WarmUp", Examine)
 
 

@@ -1,0 +1,251 @@
+"""What must be handed over so that others can check a comparison? The evidence bundle, a folder or a zip."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import math
+import secrets
+import shlex
+import shutil
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from app.report import Item, Pixels, Report, boxes_of
+from app.versions import program_version, versions
+from models import codec, weights
+from models.codec import entry
+from models.errors import HflicError, OutputError
+from models.picture import Picture
+from models.watch import QUIET, Watch
+
+ORIGINAL = "original.png"
+AGAIN = "again"  # the folder reproduce.sh writes to
+_SCRIPT = "reproduce.sh"
+_EPOCH = (1980, 1, 1, 0, 0, 0)  # of every file in the zip: the same evidence gives the same bytes
+Put = Callable[[str, bytes], None]
+
+
+def write_bundle(report: Report, pixels: Pixels, path: Path, watch: Watch = QUIET) -> None:
+    """Write the bundle: a zip where `path` ends in .zip, a folder where it has no suffix; all or nothing.
+
+    Raises OutputError for another suffix, an unwritable place, a folder that is not empty and a report
+    without results; Cancelled.
+    """
+    report = _distinct(report.checked())
+    suffix = path.suffix.lower()
+    if suffix == ".zip":
+        with _zip(path) as put:
+            _fill(report, pixels, put, watch)
+    elif suffix:
+        raise OutputError(f"cannot write {path}: a bundle is a .zip file, or a folder without a suffix")
+    else:
+        with _folder(path) as put:
+            _fill(report, pixels, put, watch)
+
+
+def commands(item: Item) -> list[str]:
+    """The command lines that make a result's file and pixels again, from inside the bundle."""
+    file, picture = f"{item.stem}{item.suffix}", f"{item.stem}.png"
+    made = []
+    if item.rate is not None:
+        asked = {name: value for name, value in asdict(item.rate).items() if value is not None}
+        rate = [word for name, value in asked.items() for word in (f"--{name}", repr(value))]
+        made.append(["hflic", "encode", ORIGINAL, "--codec", item.encoding.codec, *rate, "-o",
+                     f"{AGAIN}/{file}"])  # fmt: skip
+    made.append(["hflic", "decode", f"files/{file}", "-o", f"{AGAIN}/{picture}"])
+    return [shlex.join(words) for words in made]
+
+
+def _distinct(report: Report) -> Report:
+    """Results that would be called alike keep their own files: the later ones get a number."""
+    taken: dict[str, int] = {}
+    items = []
+    for item in report.items:
+        count = taken[item.stem] = taken.get(item.stem, 0) + 1
+        items.append(replace(item, number=count))
+    return replace(report, items=tuple(items))
+
+
+def _fill(report: Report, pixels: Pixels, put: Put, watch: Watch) -> None:
+    sums: list[str] = []
+
+    def keep(name: str, data: bytes) -> None:
+        put(name, data)
+        sums.append(f"{hashlib.sha256(data).hexdigest()}  {name}\n")
+
+    total = len(report.items) + 1
+    watch.step("writing the original", 0.0)
+    keep(ORIGINAL, _png(pixels(report.digest)))
+    results = []
+    for at, item in enumerate(report.items, start=1):
+        watch.step(f"writing {item.name}", at / total)
+        file, picture = f"files/{item.stem}{item.suffix}", f"decoded/{item.stem}.png"
+        keep(file, item.encoding.data)
+        keep(picture, _png(pixels(item.digest)))
+        asked = {k: v for k, v in asdict(item.rate).items() if v is not None} if item.rate else None
+        more = {"file": file, "decoded": picture, "asked": asked, "commands": commands(item)}
+        results.append({**item.as_json(), **more})
+    boxes = [asdict(box) for box in boxes_of(report, pixels)]
+    about = {"image": ORIGINAL, "name": report.name, "notices": list(report.notices), "boxes": boxes}
+    keep("results.json", _json({**about, "results": results}))
+    keep("environment.json", _json(environment(report)))
+    keep(_SCRIPT, _script(report).encode())
+    keep("README.txt", _readme(report).encode())
+    put("SHA256SUMS", "".join(sorted(sums, key=lambda line: line[66:])).encode())
+
+
+def environment(report: Report) -> dict[str, Any]:
+    """The versions at work, the settings of each codec and the weights of the learned ones."""
+    ids = sorted({item.encoding.codec for item in report.items})
+    used = sorted({item.encoding.weights for item in report.items if item.encoding.weights})
+    return {
+        "versions": versions(),
+        "codecs": {id: _settings(id) for id in ids},
+        "weights": {short: _weights(short) for short in used},
+    }
+
+
+def _settings(id: str) -> dict[str, str]:
+    """What a codec was told to do. A learned one's are its weights: no network is loaded for this."""
+    line = entry(id)
+    about = {"name": line.name, "source": line.source}
+    if line.learned:
+        return about
+    try:
+        return about | codec.get(id).info()
+    except HflicError as error:
+        return about | {"missing": str(error)}
+
+
+def _weights(short: str) -> dict[str, Any]:
+    """The card of the weights whose fingerprint begins so; the validation rows are left out."""
+    for file in weights.available():
+        if file.fingerprint.startswith(short):
+            card = {k: v for k, v in asdict(file.card).items() if k not in {"validation", "extra"}}
+            return {"fingerprint": file.fingerprint, "name": file.name, **card}
+    return {"fingerprint": short}
+
+
+def _png(picture: Picture) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(picture.pixels).save(buffer, "PNG", compress_level=6)
+    return buffer.getvalue()
+
+
+def _json(value: Any) -> bytes:
+    return (json.dumps(_finite(value), indent=2, ensure_ascii=False) + "\n").encode()
+
+
+def _finite(value: Any) -> Any:
+    """JSON knows no infinite PSNR and no unknown seconds: both become null."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, dict):
+        return {k: _finite(v) for k, v in value.items()}
+    return [_finite(v) for v in value] if isinstance(value, list | tuple) else value
+
+
+def _script(report: Report) -> str:
+    """A POSIX shell script that runs all commands and compares the files byte by byte."""
+    lines = ["#!/bin/sh", "# Makes every result again and compares it with what is here.", "set -eu"]
+    lines += ['cd "$(dirname "$0")"', f"mkdir -p {AGAIN}", "bad=0"]
+    lines.append('same() { if cmp -s "$1" "$2"; then echo "same: $1"; else echo "DIFFERS: $1"; bad=1; fi; }')
+    # The decoder has compared the latents' checksum by then: what is left is rounding.
+    lines.append('near() { if cmp -s "$1" "$2"; then echo "same: $1"; else echo "same latents: $1"; fi; }')
+    for item in report.items:
+        file, picture = f"{item.stem}{item.suffix}", f"{item.stem}.png"
+        lines += ["", *(f"{line} > /dev/null" for line in commands(item))]
+        if item.rate is not None:
+            lines.append(shlex.join(["same", f"files/{file}", f"{AGAIN}/{file}"]))
+        check = "near" if entry(item.encoding.codec).learned else "same"
+        lines.append(shlex.join([check, f"decoded/{picture}", f"{AGAIN}/{picture}"]))
+    return "\n".join([*lines, "", "exit $bad", ""])
+
+
+def _readme(report: Report) -> str:
+    count = len(report.items)
+    return f"""Evidence of a comparison made by HFLIC {program_version()}.
+
+{report.name}, {report.size[0]} x {report.size[1]} pixels, compressed {count} time{"s" if count > 1 else ""}.
+
+{ORIGINAL}       the pixels every codec was given
+files/             the compressed files; their sizes are the rates that are told
+decoded/           the pixels decoded from these files, without loss
+results.json       sizes, metrics, times and the command of each result
+environment.json   versions, codec settings, fingerprints of the weights
+{_SCRIPT}       makes everything again and says what differs (needs the command hflic)
+SHA256SUMS         check all files with: sha256sum -c SHA256SUMS
+
+Other versions of a classical codec's library may give other bytes. A learned codec gives the same latents on
+every machine; its decoded pixels may differ by one level where floating point differs.
+"""
+
+
+@contextmanager
+def _zip(path: Path) -> Iterator[Put]:
+    """Take files for a zip that appears only once it is complete."""
+    if path.is_dir():
+        raise OutputError(f"cannot write {path}: it is a folder, give a file name")
+    _check_parent(path)
+    temporary = _temporary(path)
+    root = path.stem
+
+    def put(name: str, data: bytes) -> None:
+        info = zipfile.ZipInfo(f"{root}/{name}", _EPOCH)
+        info.external_attr = (0o100755 if name == _SCRIPT else 0o100644) << 16
+        squeezed = name.startswith(("files/", "decoded/")) or name == ORIGINAL
+        info.compress_type = zipfile.ZIP_STORED if squeezed else zipfile.ZIP_DEFLATED
+        archive.writestr(info, data)
+
+    try:
+        with zipfile.ZipFile(temporary, "x") as archive:
+            yield put
+        temporary.replace(path)
+    except OSError as error:
+        raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def _folder(path: Path) -> Iterator[Put]:
+    """Take files for a folder that appears only once it is complete."""
+    if path.exists() and not (path.is_dir() and not any(path.iterdir())):
+        raise OutputError(f"cannot write {path}: there is something already, give a new name")
+    _check_parent(path)
+    temporary = _temporary(path)
+
+    def put(name: str, data: bytes) -> None:
+        place = temporary / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(data)
+        if name == _SCRIPT:
+            place.chmod(0o755)
+
+    try:
+        temporary.mkdir()
+        yield put
+        if path.exists():
+            path.rmdir()  # empty: not every system renames onto a folder
+        temporary.rename(path)
+    except OSError as error:
+        raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _temporary(path: Path) -> Path:
+    return path.with_name(f".{path.name[:40]}.{secrets.token_hex(4)}.part")
+
+
+def _check_parent(path: Path) -> None:
+    if not path.parent.is_dir():
+        raise OutputError(f"cannot write {path}: the folder {path.parent} does not exist, create it first")

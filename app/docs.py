@@ -1,0 +1,56 @@
+"""Which pages of documentation come with the program, and where are they? No widgets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import platformdirs
+
+from app.log import log_path
+from app.settings import SettingsFile
+from models.assets import asset_folder, docs_folder
+from models.errors import HflicError
+
+
+@dataclass(frozen=True)
+class Page:
+    """A Markdown file of the documentation, and what people call it."""
+
+    id: str
+    title: str
+
+    @property
+    def path(self) -> Path:
+        """Its file."""
+        return docs_folder() / f"{self.id}.md"
+
+
+PAGES = (
+    Page("guide", "User guide"),
+    Page("training", "Training guide"),
+    Page("format", "The .hflic file"),
+    Page("architecture", "Architecture"),
+    Page("changelog", "Changelog"),
+)
+
+
+def page(id: str) -> Page:
+    """The page of an id. Raises HflicError and names the known ones, or says that its file is missing."""
+    for line in PAGES:
+        if line.id == id:
+            if not line.path.is_file():
+                raise HflicError(f"the documentation is missing: {line.path} was not installed")
+            return line
+    raise HflicError(f"there is no page '{id}': choose one of {', '.join(line.id for line in PAGES)}")
+
+
+def places() -> dict[str, Path]:
+    """What to where on this computer."""
+    return {
+        "documentation": docs_folder(),
+        "settings": SettingsFile().path,
+        "log": log_path(),
+        "own weights": Path(platformdirs.user_data_dir("hflic", appauthor=False)) / "weights",
+        "shipped weights": asset_folder() / "weights",
+    }

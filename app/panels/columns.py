@@ -1,0 +1,66 @@
+"""Which codecs stand beside A and B? A card with a choice for the third and the fourth column."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QStandardItemModel
+from PySide6.QtWidgets import QComboBox, QFrame, QHBoxLayout, QLabel, QVBoxLayout, QWidget
+
+from app.columns import Column, Columns
+from app.state import ORIGINAL, codec_name
+from models.codec import CATALOGUE
+
+
+class ColumnsCard(QFrame):
+    """Shown in side by side."""
+
+    def __init__(self, columns: Columns, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("card")
+        self._columns = columns
+        title = QLabel("More columns, at the size of A")
+        title.setObjectName("heading")
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(12, 8, 12, 10)
+        layout.setSpacing(7)
+        layout.addWidget(title)
+        self.boxes: dict[Column, QComboBox] = {}
+        for column in Column:
+            badge = QLabel(column.letter)
+            badge.setObjectName("badge")
+            badge.setFixedWidth(30)
+            badge.setAlignment(Qt.AlignmentFlag.AlignCenter)
+            box = QComboBox()
+            box.setAccessibleName(f"Codec of column {column.letter}")
+            box.setMaxVisibleItems(20)
+            box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+            box.setMinimumContentsLength(8)
+            box.activated.connect(lambda at, column=column: self._choose(column, at))
+            row = QHBoxLayout()
+            row.setSpacing(8)
+            row.addWidget(badge)
+            row.addWidget(box, 1)
+            layout.addLayout(row)
+            self.boxes[column] = box
+        self.fill({})
+
+    def fill(self, reasons: Mapping[str, str]) -> None:
+        """List nothing, the original, and every codec; those that cannot be used say why."""
+        for column, box in self.boxes.items():
+            box.clear()
+            box.addItem("None", "")
+            box.addItem("Original", ORIGINAL)
+            for line in CATALOGUE:
+                box.addItem(codec_name(line.id), line.id)
+                at = box.count() - 1
+                reason = reasons.get(line.id, "")
+                box.setItemData(at, reason or line.sentence, Qt.ItemDataRole.ToolTipRole)
+                model = box.model()
+                if reason and isinstance(model, QStandardItemModel):
+                    model.item(at).setEnabled(False)
+            box.setCurrentIndex(max(box.findData(self._columns.codec(column)), 0))
+
+    def _choose(self, column: Column, at: int) -> None:
+        self._columns.choose(column, str(self.boxes[column].itemData(at)))

@@ -1,0 +1,268 @@
+"""Where did the last session end, and how does the next one begin there? A file that may always be broken."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QObject, Qt, Signal, Slot
+
+from app.crops import Crop
+from app.history import Look, look_of, show
+from app.session import Session
+from app.state import FILE, Choice, Level, Notice, Side
+from app.viewport import Viewport
+from models.codec import Rate
+from models.errors import CodecError, HflicError
+from models.files import write_file
+
+log = logging.getLogger(__name__)
+
+MAX_PATHS, MAX_CROPS = 500, 100
+_NAMED = 3  # missing files that are named in a message
+
+
+@dataclass(frozen=True)
+class Remembered:
+    """Where a session stands. `paths`: all opened pictures; `files`: compressed files on the sides, "" none.
+
+    look and crops belong to the picture `current`.
+    """
+
+    paths: tuple[str, ...] = ()
+    current: str = ""
+    left: Choice | None = None
+    right: Choice | None = None
+    files: tuple[str, str] = ("", "")
+    look: Look = Look(True)
+    split: float = 0.5
+    flicker_right: bool = False
+    crops: tuple[Crop, ...] = ()
+
+    @property
+    def anything(self) -> bool:
+        """Whether there is something to open."""
+        return bool(self.current or any(self.files))
+
+
+class SessionFile:
+    """Reads and writes what is remembered. Never raises: what cannot be read is nothing; `problem` tells."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.problem = ""
+
+    def load(self) -> Remembered:
+        """What was remembered, without what is broken in it."""
+        self.problem = ""
+        try:
+            stored = json.loads(self.path.read_text(encoding="utf-8"))
+            return _checked(stored)
+        except FileNotFoundError:
+            return Remembered()
+        except Exception as error:  # whatever the file holds, the viewer starts
+            log.warning("the session file %s cannot be read: %r", self.path, error)
+            self.problem = f"The last session cannot be brought back: {self.path.name} is damaged."
+            return Remembered()
+
+    def save(self, remembered: Remembered) -> None:
+        """Write it, all or nothing."""
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            write_file(self.path, json.dumps(asdict(remembered), indent=1, allow_nan=False).encode())
+        except (OSError, HflicError, ValueError):
+            log.warning("the session cannot be kept", exc_info=True)
+
+
+def remember(session: Session, viewport: Viewport, without: Path | None = None) -> Remembered:
+    """Where a session stands; the sample photo `without`, which is always offered, leaves no trace."""
+    picture = session.picture
+    current = picture.path if picture is not None and picture.path != without else None
+    files = []
+    for side in Side:
+        view = session.view(side)
+        path = view.raster.path if view.choice.codec == FILE and view.raster is not None else None
+        files.append(str(path.absolute()) if path is not None else "")
+    if current is None and (picture is not None or not any(files)):
+        return Remembered()
+    paths = [path for path in session.opener.paths if path != without]
+    return Remembered(
+        paths=tuple(str(path.absolute()) for path in paths if current in paths)[:MAX_PATHS],
+        current=str(current.absolute()) if current is not None else "",
+        left=session.choice(Side.LEFT),
+        right=session.choice(Side.RIGHT),
+        files=(files[0], files[1]),
+        look=look_of(viewport),
+        split=viewport.split,
+        flicker_right=viewport.flicker_right,
+        crops=session.crops.all()[:MAX_CROPS],
+    )
+
+
+class Restorer(QObject):
+    """Opens what was remembered, one file after the other, and then looks at it as before."""
+
+    ended = Signal()
+
+    def __init__(
+        self, session: Session, viewport: Viewport, remembered: Remembered, parent: QObject | None = None
+    ) -> None:
+        super().__init__(parent)
+        self._session, self._viewport, self._remembered = session, viewport, remembered
+        self._waiting: list[tuple[Path, Side | None]] = []
+        self._others: tuple[Path, ...] = ()
+        self._begun = self._ended = False
+
+    def start(self, keep_codecs: bool = False) -> None:
+        """Begin. `keep_codecs`: the sides' codecs were given on the command line and stay."""
+        was = self._remembered
+        paths = [Path(path) for path in was.paths]
+        if was.current:
+            self._waiting.append((Path(was.current), None))
+        self._waiting += [(Path(f), side) for f, side in zip(was.files, Side, strict=True) if f]
+        there = [(path, side) for path, side in self._waiting if path.is_file()]
+        gone = [path for path, _ in self._waiting if not path.is_file()]
+        if gone:
+            self._tell_gone(gone)
+        self._waiting = there
+        if not there:
+            self.ended.emit()
+            return
+        # Later, as what was read is handed over only after the opener has said that it is free.
+        self._session.opener.changed.connect(self._next, Qt.ConnectionType.QueuedConnection)
+        self._session.picture_changed.connect(self._look)
+        if not keep_codecs:
+            self._choose()
+        self._others = tuple(path for path in paths if path.is_file())
+        self._next()
+
+    def _choose(self) -> None:
+        """The codecs and rates; a file's side gets its choice when the file is read."""
+        session, was = self._session, self._remembered
+        wanted = {}
+        for side, choice in ((Side.LEFT, was.left), (Side.RIGHT, was.right)):
+            kept = session.choice(side)
+            if choice is not None and choice.codec != FILE:
+                wanted[side] = (choice, True)
+            else:
+                rate = choice.rate if choice is not None else kept.rate
+                wanted[side] = (replace(kept, rate=rate), session.insisted(side))
+        rate = wanted[Side.LEFT][0].rate
+        session.restore(wanted, rate, session.locked and rate == wanted[Side.RIGHT][0].rate)
+
+    @Slot()
+    def _next(self) -> None:
+        if self._session.opener.name or self._ended:
+            return  # still reading
+        if not self._waiting:
+            self._ended = True
+            self._session.opener.changed.disconnect(self._next)
+            self._session.picture_changed.disconnect(self._look)
+            self.ended.emit()
+            return
+        path, side = self._waiting.pop(0)
+        if side is not None:
+            self._session.open([path], side)
+            return
+        opener = self._session.opener
+        opener.paths = self._others if path in self._others else (path,)
+        opener.go(path)
+
+    @Slot()
+    def _look(self) -> None:
+        """The picture is there: boxes and view. Another one, opened meanwhile, keeps its own."""
+        was, session, view = self._remembered, self._session, self._viewport
+        shown = session.anything
+        if self._begun or shown is None or str(shown.path) not in {was.current, *filter(None, was.files)}:
+            return
+        self._begun = True
+        view.flicker_right = was.flicker_right
+        view.set_split(was.split)
+        show(view, was.look)
+        if was.crops and session.picture is not None:
+            session.crops.show_raster(session.picture)
+            session.crops.restore(was.crops)
+
+    def _tell_gone(self, gone: list[Path]) -> None:
+        names = ", ".join(str(path) for path in gone[:_NAMED])
+        more = f" and {len(gone) - _NAMED} more" if len(gone) > _NAMED else ""
+        words = f"Files of the last session are not there any more: {names}{more}."
+        self._session.noticed.emit(Notice(Level.WARNING, words))
+
+
+def begin_again(session: Session, viewport: Viewport, file: SessionFile, keep_codecs: bool) -> bool:
+    """Begin where the last session ended; gives whether there was one. What is wrong with it is told."""
+    last = file.load()
+    if file.problem:
+        session.noticed.emit(Notice(Level.WARNING, file.problem))
+    if last.anything:
+        Restorer(session, viewport, last, session).start(keep_codecs)
+    return last.anything
+
+
+def _checked(stored: Any) -> Remembered:
+    """Each part by itself; raises only where it holds no session at all."""
+    if not isinstance(stored, dict):
+        raise TypeError("no session in it")
+    files = _texts(stored.get("files"))
+    split = stored.get("split")
+    return Remembered(
+        paths=_texts(stored.get("paths"))[:MAX_PATHS],
+        current=stored["current"] if isinstance(stored.get("current"), str) else "",
+        left=_choice(stored.get("left")),
+        right=_choice(stored.get("right")),
+        files=(files[0], files[1]) if len(files) == 2 else ("", ""),
+        look=_look(stored.get("look")),
+        split=split if isinstance(split, float) and 0 <= split <= 1 else 0.5,
+        flicker_right=stored.get("flicker_right") is True,
+        crops=tuple(filter(None, map(_crop, _list(stored.get("crops")))))[:MAX_CROPS],
+    )
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    return tuple(text for text in _list(value) if isinstance(text, str))
+
+
+def _finite(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _choice(value: Any) -> Choice | None:
+    if not isinstance(value, dict) or not isinstance(value.get("codec"), str):
+        return None
+    rate = value.get("rate")
+    if not isinstance(rate, Mapping):
+        return None
+    given = {name: rate[name] for name in ("quality", "bpp", "bytes") if _finite(rate.get(name))}
+    try:
+        return Choice(value["codec"], Rate(**given))
+    except (CodecError, TypeError):
+        return None
+
+
+def _look(value: Any) -> Look:
+    if not isinstance(value, dict) or value.get("fitted") is not False:
+        return Look(True)
+    numbers = [value.get(name) for name in ("scale", "x", "y")]
+    if not all(map(_finite, numbers)) or not numbers[0] > 0:  # type: ignore[operator]
+        return Look(True)
+    return Look(False, *map(float, numbers))  # type: ignore[arg-type]
+
+
+def _crop(value: Any) -> Crop | None:
+    if not isinstance(value, dict) or not isinstance(value.get("name"), str):
+        return None
+    numbers = [value.get(name) for name in ("x", "y", "width", "height")]
+    if not all(isinstance(n, int) and not isinstance(n, bool) for n in numbers):
+        return None
+    x, y, width, height = (int(n) for n in numbers)  # type: ignore[arg-type]
+    return Crop(value["name"], x, y, width, height) if width > 0 and height > 0 else None

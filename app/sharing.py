@@ -1,0 +1,198 @@
+"""How does the window take part in exporting, copying and having several pictures open?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PySide6.QtCore import QSizeF
+from PySide6.QtGui import QImage
+from PySide6.QtWidgets import QApplication, QFileDialog
+
+from app.exports import ExportCrops, ExportLabelled, ExportReport
+from app.gather import boxes_of_session, report_of
+from app.panels.filmstrip import FilmStrip
+from app.raster import Raster
+from app.report import Box
+from app.state import Level, Side
+from app.worker import Task
+
+if TYPE_CHECKING:
+    from app.window import Window
+
+DETAIL = 512  # pixels: a view up to this wide and high is a detail worth a box in a figure
+_GAP = 8  # white pixels between copied crops
+_KINDS = {
+    ".png": "PNG picture (*.png)",
+    ".pdf": "PDF document (*.pdf)",
+    ".svg": "SVG drawing (*.svg)",
+    ".html": "Web page (*.html)",
+    ".zip": "Zip archive (*.zip)",
+    "": "Folder (*)",
+}
+_FIGURES = (".png", ".pdf", ".svg")
+_NO_RESULT = "There is no result to export yet: wait until a side is compressed."
+
+
+class Sharing:
+    """Belongs to a window; gives the commands of its actions by id. What takes a path asks nobody."""
+
+    def __init__(self, window: Window) -> None:
+        self._window = window
+        self.filmstrip = FilmStrip(window.session)
+        self.filmstrip.path_wanted.connect(window.session.opener.go)
+        window.session.reloader.back.connect(window.messages.clear)
+
+    def commands(self) -> dict[str, Callable[[], object]]:
+        """What the actions do."""
+        return {
+            "export_figure": self._ask_figure,
+            "export_page": self._ask_page,
+            "export_bundle": self._ask_bundle,
+            "export_labelled": self._ask_labelled,
+            "export_crops": self._ask_crops,
+            "copy_crop": self.copy_crop,
+            "open_folder": self._ask_folder,
+            "filmstrip": lambda: self.filmstrip.set_wanted(not self.filmstrip.wanted),
+        }
+
+    def set_chrome(self, shown: bool) -> None:
+        """Show or hide the filmstrip with the other panels."""
+        self.filmstrip.set_chrome(shown)
+
+    # Exporting
+
+    def export(self, path: Path) -> None:
+        """Write what the suffix asks for: a figure sheet, a web page, or the evidence of all results.
+
+        Boxes are those of the picture; without any, a figure takes the detail in view.
+        """
+        session = self._window.session
+        evidence = path.suffix.lower() in {".zip", ""}
+        boxes = boxes_of_session(session)
+        if not boxes and path.suffix.lower() in _FIGURES and (seen := self._detail()) is not None:
+            boxes = (seen,)
+        found = report_of(session, every=evidence, boxes=boxes)
+        if found is not None and found[0].items:
+            self._write(ExportReport(path, found[0]), path, found[1])
+        else:
+            self._window.tell(_NO_RESULT, Level.WARNING)
+
+    def export_labelled(self, path: Path) -> None:
+        """Write the selected box, or what is in view, of every result, framed and with captions."""
+        found, box = report_of(self._window.session), self.box()
+        if found is not None and found[0].items and box is not None:
+            self._write(ExportLabelled(path, found[0], box), path, found[1])
+        else:
+            self._window.tell(_NO_RESULT, Level.WARNING)
+
+    def export_crops(self, folder: Path) -> None:
+        """Write every box of every result into a folder, plain and framed with captions."""
+        session, seen = self._window.session, self._detail()
+        boxes = boxes_of_session(session) or ((seen,) if seen is not None else ())
+        found = report_of(session, boxes=boxes)
+        if found is not None and found[0].items:
+            self._write(ExportCrops(folder, found[0]), folder, found[1])
+        else:
+            self._window.tell(_NO_RESULT, Level.WARNING)
+
+    def copy_crop(self) -> None:
+        """Put the selected box, or what is in view, of both sides on the clipboard, in its own pixels."""
+        box, session = self.box(), self._window.session
+        rasters = [raster for side in Side if (raster := session.view(side).raster) is not None]
+        if box is None or not rasters:
+            return
+        rows, columns = slice(box.y, box.y + box.height), slice(box.x, box.x + box.width)
+        parts: list[np.ndarray[tuple[int, ...], np.dtype[np.uint8]]] = []
+        for raster in rasters:
+            if parts:
+                parts.append(np.full((box.height, _GAP, 4), 255, np.uint8))
+            parts.append(raster.levels[0][rows, columns])
+        made = np.ascontiguousarray(np.concatenate(parts, axis=1))
+        height, width = made.shape[:2]
+        image = QImage(made.data, width, height, made.strides[0], QImage.Format.Format_RGB32)
+        QApplication.clipboard().setImage(image.copy())
+        name = f"The box {box.name}" if box.name else "The crop in view"
+        self._window.tell(f"{name} was copied from {'both sides' if len(rasters) > 1 else 'the side'}.")
+
+    def box(self) -> Box | None:
+        """The selected box, else what is in view; None without a picture in the window."""
+        crop = self._window.session.crops.selected
+        if crop is not None:
+            return Box(crop.name, crop.x, crop.y, crop.width, crop.height)
+        window, raster = self._window, self._window.session.anything
+        if raster is None:
+            return None
+        size = QSizeF(window.canvas.size())
+        pane = window.viewport.panes(size)[0]
+        seen = window.viewport.visible(window.viewport.frame(pane, size))
+        left, top = int(seen.left()), int(seen.top())
+        right, bottom = (
+            min(int(-(-seen.right() // 1)), raster.width),
+            min(int(-(-seen.bottom() // 1)), raster.height),
+        )
+        return Box("", left, top, right - left, bottom - top) if right > left and bottom > top else None
+
+    def _detail(self) -> Box | None:
+        """What is in view where that is a small part of the picture."""
+        box = self.box()
+        return (
+            box if box is not None and max(box.width, box.height) <= DETAIL and self._is_part(box) else None
+        )
+
+    def _is_part(self, box: Box) -> bool:
+        raster = self._window.session.anything
+        return raster is not None and (box.width < raster.width or box.height < raster.height)
+
+    def _write(self, task: Task, path: Path, rasters: list[Raster]) -> None:
+        self._window.tell(f"Writing {path.name}\N{HORIZONTAL ELLIPSIS}")
+        self._window.session.save(task, rasters)
+
+    # Asking
+
+    def _ask_figure(self) -> None:
+        self._ask_and("Export a figure sheet", "figure", _FIGURES, self.export)
+
+    def _ask_page(self) -> None:
+        self._ask_and("Export a web page", "comparison", (".html",), self.export)
+
+    def _ask_bundle(self) -> None:
+        self._ask_and("Export an evidence bundle", "evidence", (".zip", ""), self.export)
+
+    def _ask_labelled(self) -> None:
+        self._ask_and("Export the crop with labels", "crop", _FIGURES, self.export_labelled)
+
+    def _ask_crops(self) -> None:
+        chosen = QFileDialog.getExistingDirectory(
+            self._window, "Export all boxes into a folder", self._window.folder()
+        )
+        if chosen:
+            self.export_crops(Path(chosen))
+
+    def _ask_folder(self) -> None:
+        chosen = QFileDialog.getExistingDirectory(
+            self._window, "Open the pictures of a folder", self._window.folder()
+        )
+        if chosen:
+            self._window.commands.open_paths([Path(chosen)])
+
+    def _ask_and(
+        self, title: str, what: str, suffixes: tuple[str, ...], write: Callable[[Path], None]
+    ) -> None:
+        """Ask for a path; a name without a suffix takes that of the chosen kind."""
+        found = report_of(self._window.session)
+        stem = found[0].stem if found is not None else "picture"
+        start = str(Path(self._window.folder()) / f"{stem}-{what}{suffixes[0]}")
+        kinds = ";;".join(_KINDS[suffix] for suffix in suffixes)
+        chosen, kind = QFileDialog.getSaveFileName(self._window, title, start, kinds)
+        if not chosen:
+            return
+        path = Path(chosen)
+        wanted = next((suffix for suffix in suffixes if _KINDS[suffix] == kind), suffixes[0])
+        if not wanted and path.suffix.lower() == suffixes[0]:
+            path = path.with_suffix("")  # the suggested name, but a folder was chosen
+        elif path.suffix.lower() not in suffixes or not path.suffix:
+            path = path.with_name(path.name + wanted)
+        write(path)

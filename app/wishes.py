@@ -1,0 +1,102 @@
+"""What shall a side show, what names that, and how does it look now? A session's books. No widgets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from app.catalogue import Catalogue
+from app.compressor import Compressor
+from app.judge import MeasureKey
+from app.raster import Raster
+from app.state import FILE, METRICS, ORIGINAL, Choice, Key, Phase, Side, SideView, codec_name
+from app.tasks import Coded
+
+
+@dataclass
+class Wish:
+    """What a side shall show; `insisted`: a person asked for this very codec; `shown`: the last result."""
+
+    choice: Choice
+    insisted: bool = False
+    shown: Coded | None = None
+    file: Coded | None = None
+
+
+def key_of(choice: Choice, picture: Raster | None) -> Key | None:
+    """What names the result a choice asks for; None where nothing has to be computed."""
+    if picture is None or choice.codec in {ORIGINAL, FILE}:
+        return None
+    return Key(picture.digest, choice.codec, choice.rate)
+
+
+def view_of(
+    side: Side, wish: Wish, picture: Raster | None, compressor: Compressor, catalogue: Catalogue
+) -> SideView:
+    """All there is to show of a side now."""
+    key = key_of(wish.choice, picture)
+    if key is None:
+        if wish.choice.codec == FILE and wish.file is not None:
+            return SideView(side, wish.choice, Phase.DONE, wish.file.raster, wish.file)
+        if wish.choice.codec == ORIGINAL and picture is not None:
+            return SideView(side, wish.choice, Phase.DONE, picture)
+        return SideView(side, wish.choice, Phase.EMPTY)
+    now = compressor.progress(key)
+    if now.coded is not None:
+        return SideView(side, wish.choice, Phase.DONE, now.coded.raster, now.coded)
+    stage = now.stage if catalogue.known(key.codec) else "loading the codecs"
+    # Until the result is there, the last one or else the original fills the place.
+    raster = wish.shown.raster if wish.shown is not None else picture
+    return SideView(side, wish.choice, now.phase, raster, wish.shown, True, stage, now.done, now.error)
+
+
+def make_possible(wish: Wish, other: str, catalogue: Catalogue) -> str:
+    """Put the best possible codec but `other` where one cannot be used.
+
+    Gives what to tell a person who asked for the codec, "" where there is nothing to tell.
+    """
+    reason = catalogue.reason(wish.choice.codec)
+    if not reason:
+        return ""
+    told = f"{codec_name(wish.choice.codec)} cannot be used here: {reason}" if wish.insisted else ""
+    wish.choice = replace(wish.choice, codec=catalogue.best([other]))
+    wish.insisted = False
+    return told
+
+
+def put_back(
+    wishes: dict[Side, Wish], sides: Mapping[Side, tuple[Choice, bool]], original_open: bool
+) -> None:
+    """Give wishes earlier choices. A file follows to the side that showed it; one that is gone stays away."""
+    for side, (choice, _) in sides.items():
+        if choice.codec == FILE and wishes[side].file is None and wishes[side.other].file is not None:
+            wishes[side], wishes[side.other] = wishes[side.other], wishes[side]
+            break
+    for side, (choice, insisted) in sides.items():
+        wish = wishes[side]
+        gone = choice.codec == FILE and wish.file is None
+        nothing_to_compress = not original_open and wish.choice.codec == FILE
+        kept = wish.choice.codec if gone or nothing_to_compress else choice.codec
+        wish.choice, wish.insisted = replace(choice, codec=kept), insisted
+
+
+def measure_key(view: SideView, picture: Raster | None, metric: str) -> MeasureKey | str:
+    """The key of a measurement, or why there can be none."""
+    if view.choice.codec == ORIGINAL:
+        return "This is the original."
+    if picture is None:
+        return "The original is not open."
+    if view.raster is None or (view.stale and not view.working):
+        return "There is no result."
+    return metric, picture.digest, "" if view.stale else view.raster.digest
+
+
+def measures_of(views: list[SideView], picture: Raster | None) -> dict[MeasureKey, tuple[Raster, Raster]]:
+    """The measurements that what is shown asks for, the quickest metric of all sides first."""
+    wanted: dict[MeasureKey, tuple[Raster, Raster]] = {}
+    for metric in METRICS:
+        for view in views:
+            key = measure_key(view, picture, metric)
+            if not isinstance(key, str) and key[2] and view.raster is not None and picture is not None:
+                wanted[key] = (picture, view.raster)
+    return wanted

@@ -1,0 +1,18 @@
+"""Which files that this program may not ship has the person put beside the weights?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from models.weights import folders
+
+
+def given(*names: str) -> Path | None:
+    """The first of these files in a folder that is searched for weights; None without one."""
+    return next((path for folder in folders() for name in names if (path := folder / name).is_file()), None)
+
+
+def how_to_give(what: str, names: Iterable[str], source: str) -> str:
+    """One sentence: what is missing, where it is found and where it belongs."""
+    return f"{what}: put {' or '.join(names)} ({source}) into {folders()[0]}"

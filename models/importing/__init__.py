@@ -1,0 +1,1 @@
+"""Checkpoints of other projects become weights of this program."""

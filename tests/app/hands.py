@@ -1,0 +1,39 @@
+"""What a person's hands do to the window, for its tests."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
+from PySide6.QtGui import QDragEnterEvent, QDragMoveEvent, QDropEvent
+from PySide6.QtWidgets import QApplication
+from pytestqt.qtbot import QtBot
+
+from app.window import Window
+
+
+def settle(qtbot: QtBot, window: Window) -> None:
+    qtbot.waitUntil(lambda: window.session.idle, timeout=20000)
+
+
+def drop(window: Window, mime: QMimeData, share: tuple[float, float] = (0.5, 0.3)) -> None:
+    """Drag over the picture area and let go, as the desktop does."""
+    area = window._stack
+    at = area.mapTo(window, QPoint(round(area.width() * share[0]), round(area.height() * share[1])))
+    rest = (Qt.DropAction.CopyAction, mime, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier)
+    enter = QDragEnterEvent(at, *rest)
+    QApplication.sendEvent(window, enter)
+    assert enter.isAccepted()
+    QApplication.sendEvent(window, QDragMoveEvent(at, *rest))
+    QApplication.sendEvent(window, QDropEvent(QPointF(at), *rest))
+
+
+def files(*paths: Path) -> QMimeData:
+    mime = QMimeData()
+    mime.setUrls([QUrl.fromLocalFile(str(path)) for path in paths])
+    return mime
+
+
+def open_photo(qtbot: QtBot, window: Window, path: Path) -> None:
+    window.commands.open_paths([path])
+    settle(qtbot, window)

@@ -1,0 +1,176 @@
+"""The window: what is dropped, pasted and opened again, and what cannot be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PySide6.QtCore import QMimeData, Qt, QUrl
+from PySide6.QtGui import QImage
+from PySide6.QtWidgets import QApplication
+from pytestqt.qtbot import QtBot
+
+from app.panels.metrics import BETTER
+from app.session import Session
+from app.settings import Settings
+from app.state import FILE, Level, Phase, Side
+from app.tasks import OpenFile
+from app.window import Window
+from models import codec
+from models.codec import Rate
+from models.picture import Picture
+from tests.app.conftest import scene, shown
+from tests.app.engines import NOT_HERE, InlineEngine
+from tests.app.hands import drop, files, open_photo, settle
+
+
+@pytest.fixture
+def window(qtbot: QtBot, inline: InlineEngine) -> Iterator[Window]:
+    session = Session(inline, "webp", "jpeg", Rate(bpp=1.0))  # type: ignore[arg-type]
+    with shown(qtbot, session) as made:
+        yield made
+
+
+def test_a_dropped_photo_shows_both_sides_with_numbers(
+    qtbot: QtBot, window: Window, photo: Callable[..., Path]
+) -> None:
+    assert window._stack.currentWidget() is window.empty
+    drop(window, files(photo("cat.png")))
+    assert not window.drop.isVisible()
+    settle(qtbot, window)
+    assert window._stack.currentWidget() is window.canvas
+    assert "cat.png" in window.windowTitle()
+    for side in Side:
+        view = window.session.view(side)
+        assert view.phase is Phase.DONE
+        label = window.canvas._labels[side.value]
+        assert label.title == f"{side.letter}  {view.name}"
+        assert f"{view.coded.encoding.bpp:.3f} bpp" in label.line  # type: ignore[union-attr]
+        assert " dB" in label.line
+        assert window.canvas.raster(side.value) is view.raster
+    table = window.inspector.metrics
+    assert [table.item(row, 0).text() for row in range(3)] == ["File size", "Bits per pixel", "PSNR"]
+    marks = [table.item(2, column).text().startswith(BETTER) for column in (1, 2)]
+    assert sum(marks) == 1
+    assert table.item(2, 1 + marks.index(True)).font().bold()
+    assert NOT_HERE in table.item(4, 1).toolTip()  # why LPIPS is absent
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("notes.png", b"just text"), ("cut.jpg", b"\xff\xd8\xff\xe0" + b"\0" * 40), ("gone.png", None)],
+)
+def test_dropped_garbage_is_a_message_and_keeps_the_picture(
+    qtbot: QtBot, window: Window, photo: Callable[..., Path], tmp_path: Path, name: str, content: bytes | None
+) -> None:
+    open_photo(qtbot, window, photo())
+    before = window.session.picture
+    path = tmp_path / name
+    if content is not None:
+        path.write_bytes(content)
+    drop(window, files(path))
+    settle(qtbot, window)
+    assert window.messages.isVisible()
+    assert name in window.messages.text
+    assert window.messages.notice is not None
+    assert window.messages.notice.level is Level.ERROR
+    assert window.session.picture is before
+    window.messages._close.click()
+    assert not window.messages.isVisible()
+
+
+def test_web_addresses_are_refused_politely(qtbot: QtBot, window: Window) -> None:
+    mime = QMimeData()
+    mime.setUrls([QUrl("https://example.org/cat.jpg")])
+    drop(window, mime)
+    assert "not fetched" in window.messages.text
+
+
+def test_a_dropped_folder_opens_its_pictures(
+    qtbot: QtBot, window: Window, photo: Callable[..., Path], tmp_path: Path
+) -> None:
+    photo("b.png", seed=1)
+    photo("a.png", seed=2)
+    (tmp_path / "notes.txt").write_text("no picture")
+    drop(window, files(tmp_path))
+    settle(qtbot, window)
+    assert [path.name for path in window.session.opener.paths] == ["a.png", "b.png"]
+    assert "1 of 2" in window.status._picture.text()
+    qtbot.keyClick(window.canvas, Qt.Key.Key_PageDown)
+    settle(qtbot, window)
+    assert "b.png" in window.windowTitle()
+
+
+def test_a_compressed_file_dropped_low_on_the_right_becomes_side_b(
+    qtbot: QtBot, window: Window, photo: Callable[..., Path], tmp_path: Path
+) -> None:
+    path = photo()
+    open_photo(qtbot, window, path)
+    data = codec.get("webp").encode(Picture.open(path), Rate(quality=20)).data
+    encoded = tmp_path / "mine.webp"
+    encoded.write_bytes(data)
+    drop(window, files(encoded), (0.75, 0.9))
+    settle(qtbot, window)
+    view = window.session.view(Side.RIGHT)
+    assert view.choice.codec == FILE
+    assert view.coded is not None
+    assert view.coded.encoding.data == data
+    assert window.inspector.sides[Side.RIGHT].codec.currentText() == "Opened file"
+    drop(window, files(encoded), (0.75, 0.2))  # high: as the picture
+    settle(qtbot, window)
+    assert window.session.picture is not None
+    assert window.session.picture.path == encoded
+
+
+def test_a_picture_is_pasted(qtbot: QtBot, window: Window) -> None:
+    pixels = scene(70, 50)
+    clip = QApplication.clipboard()
+    clip.setImage(QImage(pixels.data, 70, 50, 210, QImage.Format.Format_RGB888).copy())
+    qtbot.keyClick(window.canvas, Qt.Key.Key_V, Qt.KeyboardModifier.ControlModifier)
+    settle(qtbot, window)
+    assert window.session.picture is not None
+    np.testing.assert_array_equal(window.session.picture.picture().pixels, pixels)
+    assert window.windowTitle().startswith("Pasted picture")
+
+
+def test_pasting_nothing_says_so(qtbot: QtBot, window: Window) -> None:
+    QApplication.clipboard().clear()
+    window.commands.paste()
+    assert "no picture on the clipboard" in window.messages.text
+
+
+def test_a_slow_opening_shows_a_card_with_cancel(
+    qtbot: QtBot, window: Window, inline: InlineEngine, photo: Callable[..., Path]
+) -> None:
+    inline.held = (OpenFile,)
+    window.session.open([photo("slow.png")])
+    assert window.opening.isHidden()
+    qtbot.waitUntil(window.opening.isVisible, timeout=2000)
+    assert "slow.png" in window.opening._text.text()
+    window.opening.cancelled.emit()
+    inline.cancelled.emit(inline.given[-1].id)
+    assert window.opening.isHidden()
+    assert window.session.idle
+
+
+def test_recent_files_are_offered_again(qtbot: QtBot, window: Window, photo: Callable[..., Path]) -> None:
+    first, second = photo("one.png"), photo("two.png", seed=2)
+    open_photo(qtbot, window, first)
+    open_photo(qtbot, window, second)
+    assert window.settings.recent[:2] == (str(second), str(first))
+    entries = window._recent_menu.actions()
+    assert [entry.text() for entry in entries] == ["two.png", "one.png"]
+    entries[1].trigger()
+    settle(qtbot, window)
+    assert "one.png" in window.windowTitle()
+
+
+def test_the_sample_photo_leaves_no_trace_in_the_recent_files(qtbot: QtBot, window: Window) -> None:
+    window.commands.sample()
+    qtbot.waitUntil(lambda: window.session.picture is not None, timeout=20000)
+    settle(qtbot, window)
+    assert window.settings.recent == ()
+    assert window.settings.folder == ""
+    assert window.settings.left == Settings().left  # nobody chose the codec: it is not kept

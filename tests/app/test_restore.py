@@ -1,0 +1,240 @@
+"""Coming back: what a session leaves behind, what of it is broken or gone, and what the next start shows."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PySide6.QtCore import QPointF
+from pytestqt.qtbot import QtBot
+
+from app.commands import sample_photo
+from app.crops import Crop
+from app.history import Look
+from app.restore import Remembered, Restorer, SessionFile, remember
+from app.session import Session
+from app.settings import Settings, SettingsFile
+from app.state import FILE, Choice, Phase, Side
+from app.view import open_viewer
+from app.viewport import Mode
+from app.window import Window
+from models import codec
+from models.codec import Rate
+from models.picture import Picture
+from tests.app.conftest import shown
+from tests.app.engines import InlineEngine
+
+FULL = Remembered(
+    paths=("/a.png", "/b.png"),
+    current="/b.png",
+    left=Choice("webp", Rate(quality=40)),
+    right=Choice("jpeg", Rate(bpp=0.3)),
+    files=("", "/c.webp"),
+    look=Look(False, 3.0, 10.0, 20.0),
+    split=0.25,
+    flicker_right=True,
+    crops=(Crop("eye", 4, 5, 20, 10),),
+)
+
+
+@pytest.fixture
+def window(qtbot: QtBot, inline: InlineEngine) -> Iterator[Window]:
+    with shown(qtbot, Session(inline, "webp", "jpeg", Rate(bpp=1.0))) as made:  # type: ignore[arg-type]
+        yield made
+
+
+@pytest.fixture
+def second(qtbot: QtBot) -> Iterator[Window]:
+    engine = InlineEngine()
+    with shown(qtbot, Session(engine, "webp", "jpeg", Rate(bpp=1.0))) as made:  # type: ignore[arg-type]
+        yield made
+    engine.close()
+
+
+def settle(qtbot: QtBot, window: Window) -> None:
+    qtbot.waitUntil(lambda: window.session.anything is not None and window.session.idle, timeout=20000)
+
+
+def begin(qtbot: QtBot, window: Window, last: Remembered) -> None:
+    restorer = Restorer(window.session, window.viewport, last, window)
+    with qtbot.waitSignal(restorer.ended, timeout=20000):
+        restorer.start()
+
+
+def test_what_is_remembered_comes_back_from_the_file(tmp_path: Path) -> None:
+    store = SessionFile(tmp_path / "deep" / "session.json")
+    store.save(FULL)
+    assert store.load() == FULL
+    assert store.problem == ""
+
+
+def test_no_file_is_no_session_and_no_problem(tmp_path: Path) -> None:
+    store = SessionFile(tmp_path / "session.json")
+    assert not store.load().anything
+    assert store.problem == ""
+
+
+@pytest.mark.parametrize("content", [b"{ broken", b"[1, 2]", b"\xff\xfe", b"null", b"[" * 100_000])
+def test_a_broken_file_is_told_and_raises_nothing(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "session.json"
+    path.write_bytes(content)
+    store = SessionFile(path)
+    assert store.load() == Remembered()
+    assert "session.json is damaged" in store.problem
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "instead"),
+    [
+        ("look", {"fitted": False, "scale": -1, "x": 0, "y": 0}, Look(True)),
+        ("look", {"fitted": False, "scale": "3", "x": 0, "y": 0}, Look(True)),
+        ("look", 5, Look(True)),
+        ("split", 7, 0.5),
+        ("split", True, 0.5),
+        ("left", {"codec": "webp", "rate": {"bpp": -2}}, None),
+        ("left", {"codec": 3, "rate": {"bpp": 1}}, None),
+        ("left", {"codec": "webp", "rate": {"bpp": 1, "quality": 3}}, None),
+        ("crops", [{"name": "a", "x": 0, "y": 0, "width": 0, "height": 5}, 3, None], ()),
+        ("files", ["/only one"], ("", "")),
+        ("paths", "no list", ()),
+        ("current", ["x"], ""),
+    ],
+)
+def test_one_broken_part_costs_only_that_part(tmp_path: Path, name: str, value: Any, instead: Any) -> None:
+    store = SessionFile(tmp_path / "session.json")
+    store.save(FULL)
+    stored = json.loads(store.path.read_text())
+    store.path.write_text(json.dumps({**stored, name: value}))
+    got = store.load()
+    assert getattr(got, name) == instead
+    for other in ("right", "flicker_right"):
+        assert getattr(got, other) == getattr(FULL, other)
+
+
+def test_a_place_that_cannot_be_written_stops_nothing(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    SessionFile(tmp_path / "file" / "session.json").save(FULL)
+
+
+def test_pictures_sides_view_and_boxes_come_back(
+    qtbot: QtBot, window: Window, second: Window, photo: Callable[..., Path]
+) -> None:
+    one, two = photo("one.png", 300, 200), photo("two.png", 320, 220, seed=2)
+    session, view = window.session, window.viewport
+    window.commands.open_paths([one, two])
+    settle(qtbot, window)
+    session.step(1)
+    settle(qtbot, window)
+    session.choose(Side.LEFT, "jxl")
+    session.set_locked(False)
+    session.set_rate(Side.RIGHT, Rate(quality=60))
+    session.crops.add(20, 30, 64, 48, "eye")
+    view.zoom_to(2.0)
+    view.look_at(QPointF(100, 90))
+    view.set_split(0.3)
+    settle(qtbot, window)
+    last = remember(session, view)
+    begin(qtbot, second, last)
+    settle(qtbot, second)
+    assert second.session.picture is not None
+    assert second.session.picture.path == two
+    assert tuple(second.session.opener.paths) == (one, two)
+    assert [second.session.choice(side) for side in Side] == [session.choice(side) for side in Side]
+    assert not second.session.locked
+    assert (second.viewport.scale, second.viewport.centre) == (2.0, QPointF(100, 90))
+    assert second.viewport.split == pytest.approx(0.3)
+    assert second.session.crops.all() == session.crops.all()
+    assert remember(second.session, second.viewport) == last
+    assert not second.messages.isVisible() or "not in this test" in second.messages.text
+
+
+def test_an_opened_file_comes_back_on_its_side(
+    qtbot: QtBot, window: Window, second: Window, photo: Callable[..., Path], tmp_path: Path
+) -> None:
+    path = photo()
+    encoded = tmp_path / "mine.webp"
+    encoded.write_bytes(codec.get("webp").encode(Picture.open(path), Rate(quality=20)).data)
+    window.commands.open_paths([path])
+    settle(qtbot, window)
+    window.session.open([encoded], Side.RIGHT)
+    settle(qtbot, window)
+    begin(qtbot, second, remember(window.session, window.viewport))
+    settle(qtbot, second)
+    view = second.session.view(Side.RIGHT)
+    assert (view.choice.codec, view.phase) == (FILE, Phase.DONE)
+    assert second.session.choice(Side.LEFT).codec == "webp"
+
+
+def test_a_picture_that_is_gone_is_named(qtbot: QtBot, window: Window, tmp_path: Path) -> None:
+    gone = tmp_path / "gone.png"
+    restorer = Restorer(window.session, window.viewport, Remembered((str(gone),), str(gone)), window)
+    restorer.start()
+    assert "not there any more" in window.messages.text
+    assert "gone.png" in window.messages.text
+    assert window._stack.currentWidget() is window.empty
+
+
+def test_a_picture_that_became_garbage_is_a_message(qtbot: QtBot, window: Window, tmp_path: Path) -> None:
+    bad = tmp_path / "bad.png"
+    bad.write_text("no picture any more")
+    begin(qtbot, window, Remembered((str(bad),), str(bad)))
+    assert "bad.png" in window.messages.text
+    assert window.session.picture is None
+
+
+def test_the_sample_and_a_pasted_picture_leave_no_trace(
+    qtbot: QtBot, window: Window, photo: Callable[..., Path]
+) -> None:
+    window.commands.sample()
+    settle(qtbot, window)
+    assert not remember(window.session, window.viewport, sample_photo()).anything
+
+
+def test_the_viewer_begins_where_it_ended_unless_told_otherwise(
+    qtbot: QtBot, photo: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from PySide6.QtCore import QTimer
+    from PySide6.QtWidgets import QApplication
+
+    engines: list[InlineEngine] = []
+
+    def engine() -> InlineEngine:
+        engines.append(InlineEngine())
+        return engines[-1]
+
+    monkeypatch.setattr("app.view.Engine", engine)
+    one, two = photo("one.png", 200, 150), photo("two.png", 200, 150, seed=3)
+    store = SettingsFile(tmp_path / "settings.json")
+    store.save(Settings(started=True))
+    seen: list[str] = []
+
+    def run(paths: list[Path], act: Callable[[Window], None] = lambda window: None) -> None:
+        def look() -> None:
+            windows = [w for w in QApplication.topLevelWidgets() if isinstance(w, Window) and w.isVisible()]
+            if windows and windows[0].session.idle:
+                timer.stop()
+                seen.append(windows[0].windowTitle().partition(" ")[0])
+                act(windows[0])
+                windows[0].close()
+
+        timer = QTimer(interval=20)
+        timer.timeout.connect(look)
+        timer.start()
+        assert open_viewer(paths, settings_file=store) == 0
+        engines[-1].close()
+
+    run([one], lambda window: window.viewport.set_mode(Mode.SIDE))
+    run([])
+    run([two])
+    run([], lambda window: window.actions_by_id["restore"].trigger())
+    run([])
+    assert seen == ["one.png", "one.png", "two.png", "two.png", ""]
+    store.save(Settings(started=True))
+    store.path.with_name("session.json").write_text("{ broken")
+    told: list[str] = []
+    monkeypatch.setattr(Window, "show_notice", lambda window, notice: told.append(notice.text))
+    run([])
+    assert any("session.json is damaged" in words for words in told)

@@ -1,0 +1,126 @@
+"""The window: what is saved, exported and copied."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PySide6.QtCore import QPointF, Qt
+from PySide6.QtWidgets import QApplication, QFileDialog
+from pytestqt.qtbot import QtBot
+
+from app.session import Session
+from app.state import Side
+from app.tasks import SaveFile
+from app.text import size
+from app.viewport import Mode
+from app.window import Window
+from models.codec import Rate
+from models.picture import Picture
+from tests.app.conftest import shown
+from tests.app.engines import InlineEngine
+from tests.app.hands import open_photo, settle
+
+
+@pytest.fixture
+def window(qtbot: QtBot, inline: InlineEngine) -> Iterator[Window]:
+    session = Session(inline, "webp", "jpeg", Rate(bpp=1.0))  # type: ignore[arg-type]
+    with shown(qtbot, session) as made:
+        yield made
+
+
+def test_saving_a_side_writes_exactly_the_shown_file(
+    qtbot: QtBot, window: Window, photo: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    open_photo(qtbot, window, photo("cat.png"))
+    asked = []
+
+    def choose(parent: object, title: str, start: str, pattern: str) -> tuple[str, str]:
+        asked.append(Path(start).name)
+        return str(tmp_path / "saved"), pattern  # no suffix typed
+
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", choose)
+    with qtbot.waitSignal(window.session.saved):
+        qtbot.keyClick(window.canvas, Qt.Key.Key_S, Qt.KeyboardModifier.ControlModifier)
+    view = window.session.view(Side.LEFT)
+    assert view.coded is not None
+    assert (tmp_path / "saved.webp").read_bytes() == view.coded.encoding.data
+    assert asked[0].startswith("cat-webp-")
+    with qtbot.waitSignal(window.session.saved):
+        window.actions_by_id["png_right"].trigger()
+    right = window.session.view(Side.RIGHT).raster
+    assert Picture.open(tmp_path / "saved.png").digest == right.digest  # type: ignore[union-attr]
+    assert window.statusBar().currentMessage().startswith("Saved")
+
+
+def test_a_save_that_fails_is_a_message(
+    qtbot: QtBot, window: Window, photo: Callable[..., Path], tmp_path: Path
+) -> None:
+    open_photo(qtbot, window, photo())
+    window.session.save_file(Side.LEFT, tmp_path / "no" / "folder.webp")
+    settle(qtbot, window)
+    assert "cannot write" in window.messages.text
+
+
+def test_export_crop_writes_what_is_in_view(
+    qtbot: QtBot, window: Window, photo: Callable[..., Path], tmp_path: Path
+) -> None:
+    open_photo(qtbot, window, photo("big.png", 1500, 1100))
+    window.viewport.zoom_to(2.0)
+    window.viewport.look_at(QPointF(400, 300))
+    left, right = (window.session.view(side).raster.picture().pixels for side in Side)  # type: ignore[union-attr]
+    out = tmp_path / "crop.png"
+    sizes = {}
+    for mode in (Mode.SPLIT, Mode.SIDE, Mode.FLICKER):
+        window.viewport.set_mode(mode)
+        with qtbot.waitSignal(window.session.saved):
+            window.commands.export_crop(out)
+        sizes[mode] = Picture.open(out).pixels
+    area = window.canvas.size()
+    flicker = sizes[Mode.FLICKER]
+    assert abs(flicker.shape[1] - area.width() / 2) <= 2
+    top, at = 300 - area.height() / 4, 400 - area.width() / 4
+    corner = (slice(int(top), int(top) + flicker.shape[0]), slice(int(at), int(at) + flicker.shape[1]))
+    np.testing.assert_array_equal(flicker, left[corner])
+    split = sizes[Mode.SPLIT]
+    middle = split.shape[1] // 2
+    np.testing.assert_array_equal(split[:, : middle - 2], left[corner][:, : middle - 2])
+    np.testing.assert_array_equal(split[:, middle + 2 :], right[corner][:, middle + 2 :])
+    side = sizes[Mode.SIDE]
+    assert (side[:, side.shape[1] // 2] == 255).all()  # the gap
+
+
+def test_copy_puts_the_view_without_labels_on_the_clipboard(
+    qtbot: QtBot, window: Window, photo: Callable[..., Path]
+) -> None:
+    open_photo(qtbot, window, photo())
+    qtbot.keyClick(window.canvas, Qt.Key.Key_C, Qt.KeyboardModifier.ControlModifier)
+    image = QApplication.clipboard().image()
+    assert image.size() == window.canvas.size()
+    assert image.pixelColor(30, 24) == window.canvas.surround  # where the label stands
+
+
+def test_closing_waits_for_a_file_that_is_being_written(
+    qtbot: QtBot, window: Window, inline: InlineEngine, photo: Callable[..., Path], tmp_path: Path
+) -> None:
+    open_photo(qtbot, window, photo())
+    inline.held = (SaveFile,)
+    window.session.save_file(Side.LEFT, tmp_path / "a.webp")
+    assert not window.close()
+    assert window.isVisible()
+    qtbot.wait(20)
+    inline.finished.emit(inline.given[-1].id, tmp_path / "a.webp")
+    assert not window.isVisible()
+
+
+def test_the_numbers_are_copied_as_a_table(qtbot: QtBot, window: Window, photo: Callable[..., Path]) -> None:
+    open_photo(qtbot, window, photo())
+    window.actions_by_id["copy_numbers"].trigger()
+    lines = [line.split("\t") for line in QApplication.clipboard().text().split("\n")]
+    assert lines[0] == ["measure", "A", "B"]
+    sizes = next(line for line in lines if line[0] == "File size")
+    left = window.session.view(Side.LEFT).coded
+    assert left is not None
+    assert sizes[1] == size(left.encoding.bytes)

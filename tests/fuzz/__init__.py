@@ -1,0 +1,1 @@
+"""Mutations of valid files, and what must become of them."""

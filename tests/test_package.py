@@ -1,0 +1,279 @@
+"""Is what people install complete, and is what their desktops are told true?"""
+
+from __future__ import annotations
+
+import configparser
+import importlib.metadata
+import importlib.util
+import plistlib
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path, PurePath
+from types import ModuleType, SimpleNamespace
+from xml.etree import ElementTree
+
+import pytest
+
+from app import __version__, versions
+from models import assets
+from models.bitstream.container import MAGIC
+
+ROOT = Path(__file__).parents[1]
+LINUX = ROOT / "assets" / "installer" / "linux"
+ID = "org.hflic.HFLIC"
+
+
+def tool(name: str) -> ModuleType:
+    """A module of the folder assets/installer, which is no package."""
+    spec = importlib.util.spec_from_file_location(Path(name).stem, ROOT / "assets" / "installer" / name)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def contents() -> ModuleType:
+    return tool("contents.py")
+
+
+@pytest.fixture(scope="module")
+def project() -> dict[str, object]:
+    return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+
+
+def test_the_wheel_takes_every_module_asset_and_page_and_no_test(project: dict[str, object]) -> None:
+    settings = project["tool"]["setuptools"]  # type: ignore[index]
+    listed = set(settings["packages"])
+    for folder in ("app", "models"):
+        found = {p.parent.relative_to(ROOT) for p in (ROOT / folder).rglob("*.py")}
+        assert {".".join(path.parts) for path in found} <= listed
+    for folder, name in settings["package-dir"].items():
+        source = ROOT / name
+        files = (p for p in source.rglob("*") if p.is_file() and p.name != ".gitignore")
+        for path in (p for p in files if "installer" not in p.relative_to(source).parts):
+            package = ".".join((folder, *path.parent.relative_to(source).parts))
+            assert package in listed, package
+            patterns = settings["package-data"][package]
+            assert any(PurePath(path.name).match(pattern) for pattern in patterns), path
+    assert not any("test" in package for package in listed)
+
+
+def test_no_dependency_is_under_the_gpl(project: dict[str, object]) -> None:
+    names = [re.split(r"[<>=\[ ]", line)[0] for line in project["project"]["dependencies"]]  # type: ignore[index]
+    for name in names:
+        told = importlib.metadata.metadata(name)
+        licence = f"{told.get('License-Expression')} {told.get('License')}"
+        assert not re.search(r"\bGPL-3", licence) or "LGPL" in licence, name
+    assert {"pillow-heif", "pillow-jxl-plugin", "imageio-ffmpeg"}.isdisjoint(names)
+
+
+def test_the_version_is_told_from_one_place(project: dict[str, object]) -> None:
+    assert project["tool"]["setuptools"]["dynamic"]["version"] == {"attr": "app.__version__"}  # type: ignore[index]
+    assert "version" not in project["project"]  # type: ignore[operator]
+    assert tool("linux/make_deb.py").version() == __version__ == versions.program_version()
+    released = ElementTree.parse(LINUX / f"{ID}.metainfo.xml").find("releases/release")
+    assert released is not None and released.get("version") == __version__
+
+
+def test_the_revision_comes_with_what_was_made_from_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(versions, "__file__", str(tmp_path / "app" / "versions.py"))
+    monkeypatch.setattr(versions, "asset_folder", lambda: tmp_path)
+    told = SimpleNamespace(read_text=lambda name: '{"vcs_info": {"commit_id": "0123456789abcdef"}}')
+    monkeypatch.setattr(importlib.metadata, "distribution", lambda name: told)
+    assert versions.revision() == "0123456789ab"
+    (tmp_path / versions.REVISION_FILE).write_text("abcdef012345\n")
+    assert versions.revision() == "abcdef012345"
+    told.read_text = lambda name: None
+    (tmp_path / versions.REVISION_FILE).unlink()
+    assert versions.revision() == ""
+
+
+def test_assets_are_found_in_a_wheel_and_in_the_packaged_program(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert assets.asset_folder() == ROOT / "assets" and assets.docs_folder() == ROOT / "docs"
+    assert not assets.frozen() and assets.how_to_install("x") == "pip install x"
+    monkeypatch.setattr(assets, "__file__", str(tmp_path / "models" / "assets.py"))
+    (tmp_path / "hflic_assets").mkdir()
+    assert assets.asset_folder() == tmp_path / "hflic_assets"
+    monkeypatch.setattr(sys, "_MEIPASS", str(tmp_path / "lib"), raising=False)
+    assert assets.asset_folder() == tmp_path / "lib" / "assets"
+    assert assets.frozen() and "install HFLIC with pip" in assets.how_to_install("x")
+
+
+def test_the_desktop_entry_opens_files_with_a_command_that_exists() -> None:
+    from app.cli import app
+
+    entry = configparser.ConfigParser(interpolation=None)
+    entry.optionxform = str  # type: ignore[assignment,method-assign]
+    entry.read(LINUX / f"{ID}.desktop", encoding="utf-8")
+    main = entry["Desktop Entry"]
+    assert main["Exec"] == "hflic view %F" and main["Icon"] == ID
+    assert "image/x-hflic" in main["MimeType"].split(";")
+    commands = {command.name or command.callback.__name__ for command in app.registered_commands}  # type: ignore[union-attr]
+    entry.read(LINUX / f"{ID}.thumbnailer", encoding="utf-8")
+    for section in entry.values():
+        if "Exec" in section:
+            assert section["Exec"].split()[:2][1] in commands
+
+
+def test_the_mime_type_has_the_files_magic() -> None:
+    name = "{http://www.freedesktop.org/standards/shared-mime-info}"
+    tree = ElementTree.parse(LINUX / f"{ID}.mime.xml")
+    match = tree.find(f".//{name}match")
+    assert match is not None and match.get("offset") == "0"
+    assert match.get("value", "").encode().decode("unicode_escape").encode("latin-1") == MAGIC
+    glob = tree.find(f".//{name}glob")
+    assert glob is not None and glob.get("pattern") == "*.hflic"
+
+
+def test_the_mac_knows_the_document_type() -> None:
+    told = plistlib.loads((ROOT / "assets/installer/macos/Info.plist").read_bytes())
+    declared = told["UTExportedTypeDeclarations"][0]
+    assert declared["UTTypeTagSpecification"]["public.filename-extension"] == ["hflic"]
+    assert told["CFBundleDocumentTypes"][0]["LSItemContentTypes"] == [declared["UTTypeIdentifier"]]
+
+
+def test_the_windows_installer_takes_no_default_away() -> None:
+    text = (ROOT / "assets/installer/windows/hflic.iss").read_text(encoding="utf-8")
+    keys = re.findall(r"^Root: (\w+); Subkey: \"([^\"]+)\"(.*)$", text, re.MULTILINE)
+    assert keys and {root for root, _, _ in keys} == {"HKA"}
+    for _, key, rest in keys:
+        if key.startswith(
+            r"Software\Classes\."
+        ):  # a suffix: only values with a name, which are removed again
+            assert "ValueName:" in rest and "uninsdeletevalue" in rest, key
+
+
+@pytest.mark.parametrize(
+    ("path", "kept"),
+    [
+        ("assets/weights/elic-lite.safetensors", True),
+        ("matplotlib/mpl-data/sample_data/grace_hopper.jpg", True),
+        ("matplotlib/mpl-data/sample_data/topobathy.npz", False),
+        ("PySide6/Qt/plugins/platforms/libqxcb.so", True),
+        ("PySide6\\plugins\\platforms\\qwindows.dll", True),
+        ("PySide6/Qt/plugins/platforms/libqvnc.so", False),
+        ("PySide6/Qt/plugins/platforminputcontexts/libqtvirtualkeyboardplugin.so", False),
+        ("PySide6/Qt/plugins/tls/libqopensslbackend.so", False),
+        ("PySide6/Qt/lib/libQt6Widgets.so.6", True),
+        ("torch/lib/libtorch_cpu.so", True),
+        ("torch/bin/torch_shm_manager", True),
+        ("torch/bin/test_api", False),
+        ("torch/include/ATen/ATen.h", False),
+        ("libgtk-3.so.0", False),
+    ],
+)
+def test_the_package_has_what_is_used_and_nothing_else(contents: ModuleType, path: str, kept: bool) -> None:
+    entry = (path, f"/somewhere/{path}", "DATA")
+    assert contents.wanted([entry]) == ([entry] if kept else [])
+
+
+def test_what_is_excluded_is_not_imported_by_what_is_packaged(contents: ModuleType) -> None:
+    optional = {
+        "pillow_heif",
+        "pillow_jxl",
+        "imageio_ffmpeg",
+        "ssimulacra2",
+        "flip_evaluator",
+        "pycvvdp",
+        "piq",
+    }
+    optional |= {"torch_fidelity", "distributed"}  # each is asked for by find_spec, or in a try
+    for path in (*(ROOT / "app").rglob("*.py"), *(ROOT / "models").rglob("*.py")):
+        if "training" in path.parts:
+            continue
+        imported = re.findall(r"^\s*(?:import|from) ([\w.]+)", path.read_text(encoding="utf-8"), re.MULTILINE)
+        for name in imported:
+            top = name.partition(".")[0]
+            assert top not in contents.EXCLUDED or top in optional, (path, name)
+            assert not name.startswith("models.training") or path.name == "cli_train.py", (path, name)
+
+
+def test_what_is_dropped_is_required_by_nothing_that_is_packaged(
+    contents: ModuleType, project: dict[str, object]
+) -> None:
+    for line in project["project"]["dependencies"]:  # type: ignore[index]
+        name = re.split(r"[<>=\[ ]", line)[0]
+        if name.replace("-", "_") in contents.EXCLUDED:
+            continue
+        for need in importlib.metadata.requires(name) or []:
+            other = re.split(r"[<>=\[ ;!~]", need)[0].casefold().replace("-", "_")
+            assert "extra ==" in need or other not in contents.DROPPED, (name, need)
+
+
+def test_a_part_under_the_gpl_stops_the_build(contents: ModuleType, tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match="GPL"):
+        contents._distribution(importlib.metadata.distribution("pillow-jxl-plugin"), tmp_path)
+    line = contents._distribution(importlib.metadata.distribution("safetensors"), tmp_path)
+    assert line.startswith("safetensors ") and "in safetensors" in line
+    assert [path.name for path in (tmp_path / "safetensors").rglob("LICENSE*")] == ["LICENSE"]
+    line = contents._distribution(importlib.metadata.distribution("torch"), tmp_path)
+    assert len([path for path in (tmp_path / "torch").rglob("*") if path.is_file()]) > 20, line
+
+
+@pytest.mark.parametrize("suffix", [".ico", ".icns"])
+def test_icons_of_other_systems_are_drawn(contents: ModuleType, tmp_path: Path, suffix: str) -> None:
+    from PIL import Image
+
+    path = tmp_path / f"hflic{suffix}"
+    contents.draw_icon(ROOT / "assets/icons/hflic.svg", path)
+    with Image.open(path) as image:
+        assert image.size[0] >= 256
+        assert len(image.convert("RGB").resize((64, 64)).getcolors(9999) or []) > 8
+
+
+@pytest.mark.skipif(shutil.which("dpkg-deb") is None, reason="Debian's tools are not here")
+def test_the_debian_package_has_the_program_and_what_desktops_need(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "hflic"
+    (package / "lib" / "licences").mkdir(parents=True)
+    (package / "lib" / "licences" / "README.txt").write_text("all")
+    shutil.copy("/bin/true", package / "hflic")
+    (package / "hflic").chmod(0o755)
+    monkeypatch.setattr(sys, "argv", ["make_deb", str(package), str(tmp_path)])
+    tool("linux/make_deb.py").main()
+    [made] = tmp_path.glob("*.deb")
+    assert made.name.startswith(f"hflic_{__version__}_")
+    control = subprocess.run(["dpkg-deb", "-f", made], capture_output=True, text=True, check=True).stdout
+    assert "libc6" in control and "libegl1" in control and "Installed-Size: " in control
+    listing = subprocess.run(["dpkg-deb", "-c", made], capture_output=True, text=True, check=True).stdout
+    for path in (
+        "./usr/bin/hflic -> ../lib/hflic/hflic",
+        "./usr/lib/hflic/hflic",
+        f"./usr/share/applications/{ID}.desktop",
+        f"./usr/share/mime/packages/{ID}.xml",
+        f"./usr/share/metainfo/{ID}.metainfo.xml",
+        f"./usr/share/thumbnailers/{ID}.thumbnailer",
+        f"./usr/share/icons/hicolor/scalable/apps/{ID}.svg",
+        "./usr/share/doc/hflic/copyright",
+    ):
+        assert f" {path}\n" in listing, path
+    assert "root/root" in listing and " ./usr/lib/hflic/hflic\n" in listing
+
+
+def test_file_managers_get_a_thumbnail(
+    tmp_path: Path, photo: Path, learned: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from PIL import Image
+
+    from app import cli_thumbnail
+    from tests.command_line import one_line, run
+
+    file, out = tmp_path / "a.hflic", tmp_path / "a.png"
+    assert run("encode", photo, "--codec", learned, "--quality", "30", "-o", file)[0] == 0
+    assert run("thumbnail", "--size", "100", file, out)[0] == 0
+    with Image.open(out) as image:
+        assert (image.format, image.size) == ("PNG", (100, 85))
+    monkeypatch.setattr(cli_thumbnail, "MOST_PIXELS", 1000)
+    code, _, errors = run("thumbnail", file, out)
+    assert code == 1 and one_line(errors)
+    code, _, errors = run("thumbnail", photo, out)
+    assert code == 2 and one_line(errors)
