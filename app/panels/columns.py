@@ -44,11 +44,12 @@ class ColumnsCard(QFrame):
             row.addWidget(box, 1)
             layout.addLayout(row)
             self.boxes[column] = box
+        columns.changed.connect(self._show)
         self.fill({})
 
     def fill(self, reasons: Mapping[str, str]) -> None:
         """List nothing, the original, and every codec; those that cannot be used say why."""
-        for column, box in self.boxes.items():
+        for box in self.boxes.values():
             box.clear()
             box.addItem("None", "")
             box.addItem("Original", ORIGINAL)
@@ -60,6 +61,10 @@ class ColumnsCard(QFrame):
                 model = box.model()
                 if reason and isinstance(model, QStandardItemModel):
                     model.item(at).setEnabled(False)
+        self._show()
+
+    def _show(self) -> None:
+        for column, box in self.boxes.items():
             box.setCurrentIndex(max(box.findData(self._columns.codec(column)), 0))
 
     def _choose(self, column: Column, at: int) -> None:

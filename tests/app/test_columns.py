@@ -62,15 +62,19 @@ def test_a_third_and_a_fourth_codec_stand_beside_both_sides(
     begun = len(inline.tasks(Compress))
     pick(window, Column.THIRD, "jpeg2000")
     settle(qtbot, window)
+    assert len(inline.tasks(Compress)) == begun + 1  # nothing of the sides is made again
     pick(window, Column.FOURTH, ORIGINAL)
     settle(qtbot, window)
-    assert len(inline.tasks(Compress)) == begun + 1  # nothing of the sides is made again
     assert [pane.which for pane in window.canvas.panes()] == ["left", "right", "third", "fourth"]
     columns = window.session.columns
     assert columns.title(Column.THIRD) == "C  JPEG 2000"
     assert "bpp" in columns.line(Column.THIRD) and columns.line(Column.THIRD).endswith("dB")
     assert columns.title(Column.FOURTH) == "D  Original"
     assert window.canvas.raster("fourth") is window.session.picture
+    window.session.columns.choose(Column.FOURTH, "webp")
+    assert window.inspector.columns.boxes[Column.FOURTH].currentData() == "webp"
+    window.session.columns.choose(Column.FOURTH, ORIGINAL)
+    settle(qtbot, window)
     assert window.canvas.raster("third") not in {window.session.view(side).raster for side in Side}
     image = window.canvas.grab().toImage()
     quarter = window.canvas.width() // 4
