@@ -18,6 +18,7 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "installed"
     monkeypatch.setenv("HFLIC_WEIGHTS", str(folder))
     monkeypatch.setattr(codecs, "_instances", {})
+    monkeypatch.setattr("models.learned._loaded", {})  # another test may have these weights under another id
     return folder
 
 

@@ -267,6 +267,7 @@ def test_files_are_exact_and_their_loss_is_told(
 ) -> None:
     monkeypatch.setenv("HFLIC_WEIGHTS", str(tmp_path / "installed"))
     monkeypatch.setattr(codecs, "_instances", {})
+    monkeypatch.setattr("models.learned._loaded", {})  # another test may have these weights under another id
     tensors = jiang(Sizes()) if kind == "jiang" else chandelier(Sizes())
     made = install(saved(tensors, tmp_path / "c.pth"), "elic:mine")
     assert abs(made.loss.rate) < 3 and abs(made.loss.psnr) < 0.05 and made.loss.float_bpp > 0.05
@@ -292,6 +293,7 @@ def test_files_are_exact_and_their_loss_is_told(
 def test_several_under_one_id_are_its_rates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HFLIC_WEIGHTS", str(tmp_path / "installed"))
     monkeypatch.setattr(codecs, "_instances", {})
+    monkeypatch.setattr("models.learned._loaded", {})
     factors = (0.3, 1.0, 4.0)
     for factor in factors:  # larger latents under wider distributions cost more
         tensors = jiang()

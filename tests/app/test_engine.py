@@ -40,7 +40,12 @@ def wait(qtbot: QtBot, engine: Engine, job: int) -> object:
 
 
 def begun(qtbot: QtBot, engine: Engine, job: int) -> None:
-    with qtbot.waitSignal(engine.progressed, timeout=30000, check_params_cb=lambda id, *_: id == job):
+    """Wait until the process itself works on a job: "starting" is told before that."""
+
+    def works(id: int, stage: str, _done: float) -> bool:
+        return id == job and stage != "starting"
+
+    with qtbot.waitSignal(engine.progressed, timeout=30000, check_params_cb=works):
         pass
 
 
