@@ -43,8 +43,8 @@ def write_report(report: Report, pixels: Pixels, path: Path, watch: Watch = QUIE
 
 
 @dataclass(frozen=True)
-class ExportReport:
-    """Write a figure sheet, a page or the evidence, as the path's suffix asks -> the path."""
+class _Export:
+    """What all exports have: where to, and of what."""
 
     path: Path
     report: Report
@@ -54,6 +54,11 @@ class ExportReport:
     def words(self) -> str:
         """What the queue of jobs says."""
         return f"Export {shortened(self.path.name)}"
+
+
+@dataclass(frozen=True)
+class ExportReport(_Export):
+    """Write a figure sheet, a page or the evidence, as the path's suffix asks -> the path."""
 
     def run(self, bench: Bench) -> Path:
         """Raises what `write_report` does."""
@@ -62,18 +67,10 @@ class ExportReport:
 
 
 @dataclass(frozen=True)
-class ExportLabelled:
+class ExportLabelled(_Export):
     """Write one box of every result, framed and with captions, as PNG, PDF or SVG -> the path."""
 
-    path: Path
-    report: Report
     box: Box
-    lane: ClassVar[str] = FILES
-
-    @property
-    def words(self) -> str:
-        """What the queue of jobs says."""
-        return f"Export {shortened(self.path.name)}"
 
     def run(self, bench: Bench) -> Path:
         """Raises OutputError, PictureError."""
@@ -82,21 +79,12 @@ class ExportLabelled:
 
 
 @dataclass(frozen=True)
-class ExportCrops:
+class ExportCrops(_Export):
     """Write every box of every picture into a folder as PNG files -> the folder.
 
     Each plain, in the picture's own pixels, and each box once more framed and with captions; and the
     original with the boxes on it. Files of the same names are replaced.
     """
-
-    path: Path
-    report: Report
-    lane: ClassVar[str] = FILES
-
-    @property
-    def words(self) -> str:
-        """What the queue of jobs says."""
-        return f"Export {shortened(self.path.name)}"
 
     def run(self, bench: Bench) -> Path:
         """Raises OutputError, PictureError."""
