@@ -243,5 +243,9 @@ def _show_plan(runs: Path, as_json: bool) -> None:
 
     columns = ("recipe", "round", "steps done", "steps to go", "s/step", "hours left", "waits for")
     show_table(columns, [cells(row) for row in queued])
-    hint(f"{sum(row.hours_left for row in queued):.1f} hours left in the queue; recipes outside it:")
-    show_table(columns, [cells(row) for row in others])
+    hint(
+        f"{sum(row.hours_left for row in queued):.1f} hours left in the queue"
+        + ("; recipes outside it:" if others else "")
+    )
+    if others:
+        show_table(columns, [cells(row) for row in others])

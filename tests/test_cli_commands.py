@@ -124,7 +124,7 @@ def test_the_plan_says_what_is_done_and_left(tmp_path: Path) -> None:
     atomic_save({"step": first // 4, "seconds": 0.5 * (first // 4)}, tmp_path / name / CHECKPOINT)
     told = run_json("train", "--plan", "--runs", tmp_path)
     rows = told["queue"]
-    assert rows[0].keys() == told["others"][0].keys()
+    assert {frozenset(row) for row in told["others"]} <= {frozenset(rows[0])}
     assert {row["recipe"] for row in told["others"]}.isdisjoint(row["recipe"] for row in rows)
     assert len(rows) == len(QUEUE)
     assert (rows[0]["done"], rows[0]["to_go"]) == (first // 4, first - first // 4)

@@ -155,6 +155,35 @@ def test_style_may_look_at_one_window_of_every_crop(
     assert run.scalars["style"] > 0
 
 
+def test_the_trunks_see_the_pictures_shifted_alike_and_otherwise_each_step(
+    photos: Path, tmp_path: Path, base: CompressionNetwork
+) -> None:
+    seen: list[Tensor] = []
+
+    class Watched(TinyTrunk):
+        def features(self, x: Tensor, *, count: int = 2) -> list[Tensor]:
+            seen.append(x.detach().clone())
+            return super().features(x, count=count)
+
+    recipe = replace(RECIPE, gan_from=1.0, weights=replace(WEIGHTS, shift=8))
+    run = PerceptualTrainer(recipe, photos, tmp_path / "run", base=base.state_dict, trunk=Watched, threads=1)
+    whole = []
+    for _ in range(6):
+        part, _ = recipe.at(run.step)
+        plan = replace(recipe.plan, side=part.side)
+        whole.append(run.crops.batch(run.step, part.batch, plan).x)
+        run.train_step()
+    run.close()
+    real, made = seen[::2], seen[1::2]
+    assert [tuple(r.shape) for r in real] == [tuple(m.shape) for m in made]
+    for x, cut in zip(whole, real, strict=True):
+        height, width = cut.shape[2:]
+        assert 64 - 8 < height <= 64
+        assert 64 - 8 < width <= 64
+        assert torch.equal(cut, x[:, :, 64 - height :, 64 - width :])
+    assert len({tuple(r.shape) for r in real}) > 1
+
+
 def test_a_resumed_run_equals_an_uninterrupted_one_with_its_discriminator(
     photos: Path, tmp_path: Path, base: CompressionNetwork
 ) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from models.networks.elic import ElicConfig
 from models.training import queue, start
 from models.training.perceptual_recipes import PERCEPTUAL, LossWeights, PerceptualRecipe
 from models.training.perceptual_trainer import PerceptualTrainer
@@ -77,6 +78,35 @@ def test_the_queue_trains_the_base_and_then_what_begins_from_it(
     assert not (runs / "train.pid").exists()
     queue.run_queue(photos, runs, None, report)
     assert len(begun) == 2  # nothing left to do
+
+
+def test_a_recipe_may_begin_like_another_wherever_shapes_agree(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = tmp_path / "runs"
+    config = TINY.network()
+    assert isinstance(config, ElicConfig)
+    first, last = config.context.groups
+    other = replace(config, context=replace(config.context, groups=(first, last - 2, 2)))
+    recipe = replace(TINY, name="tiny-like", network=lambda: other, begins_like="tiny")
+    monkeypatch.setitem(RECIPES, "tiny-like", recipe)
+    with pytest.raises(TrainingError, match="begins like tiny: train that first"):
+        start.trainer_for("tiny-like", photos, runs / "tiny-like", runs=runs, threads=1)
+    base = start.trainer_for("tiny", photos, runs / "tiny", runs=runs, threads=1)
+    base.train_step()
+    base.save()
+    base.close()
+    reached = start.weights_reached("tiny", runs)
+    assert reached is not None
+    run = start.trainer_for("tiny-like", photos, runs / "tiny-like", runs=runs, threads=1)
+    run.close()
+    own = run.network.state_dict()
+    transforms = [k for k in own if k.startswith(("g_a.", "g_s.", "h_a.", "h_s."))]
+    assert len(transforms) > 8
+    assert all(torch.equal(own[k], reached[k]) for k in transforms)
+    assert all(torch.equal(run.ema.shadow[k], reached[k]) for k in transforms if k in run.ema.shadow)
+    assert own.keys() - reached.keys(), "the further group has networks of its own"
+    assert (run.step, run.seconds) == (0, 0.0)
 
 
 def test_a_face_term_brings_its_masks(photos: Path, tmp_path: Path) -> None:

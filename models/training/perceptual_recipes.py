@@ -38,6 +38,7 @@ class LossWeights:
     style_trunk: TrunkName = "vgg"
     style_layers: tuple[int, ...] = (0, 1, 2, 3, 4)
     style_side: int = 0
+    shift: int = 0
 
 
 @dataclass(frozen=True)
@@ -63,19 +64,22 @@ class PerceptualRecipe(Recipe):
 # of 40 has a gradient a third of LPIPS's, one of 300 had three times it and left the clip to little else.
 PO_ELIC = LossWeights(charbonnier=3.1, lpips=1.0, style=0.3, gan=0.15)
 HFLIC = replace(PO_ELIC, face=40.0)
-HIFIC = LossWeights(mse=0.075 * 2.0**-5, lpips=1.0, gan=0.15, adversarial="nonsaturating", lpips_trunk="alex")
+HIFIC = LossWeights(
+    mse=0.075 * 2.0**-5, lpips=1.0, gan=0.15, adversarial="nonsaturating", lpips_trunk="alex", shift=8
+)
 
 
 def _for_a_cpu(weights: LossWeights) -> LossWeights:
     """LPIPS on AlexNet; style on VGG's first two maps of a window of 64: the whole VGG costs ten times it."""
-    return replace(weights, lpips_trunk="alex", style_layers=(0, 1), style_side=64)
+    return replace(weights, lpips_trunk="alex", style_layers=(0, 1), style_side=64, shift=8)
 
 
 # A first round without adversary and style, which already has most of LPIPS (NoGAN of Muckley et al. 2023)
 # and may be published; its rate is above the papers' 1e-4, as a few thousand steps must do. Then the
-# whole loss.
+# whole loss, in a short round that may be published too and a long one.
 _LITE_ROUNDS = (
     Round(2_200, rate=2.5e-4, warmup=100, constant=0.4, batch=8, side=128),
+    Round(2_000, rate=1e-4, warmup=100, batch=8, side=128),
     Round(12_000, rate=1e-4, warmup=100, batch=8, side=128),
 )
 

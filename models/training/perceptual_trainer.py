@@ -259,6 +259,8 @@ class PerceptualTrainer(Trainer):
             depth[weights.style_trunk] = max(weights.style_layers) + 1
         if weights.lpips:
             depth[weights.lpips_trunk] = len(self._trunks[weights.lpips_trunk].heads)
+        place = self._shifted(x, weights.shift)
+        x, fake = x[place], fake[place]
         with torch.no_grad():
             real_maps = {n: self._trunks[n].features(x, count=count) for n, count in depth.items()}
         fake_maps = {n: self._trunks[n].features(fake, count=count) for n, count in depth.items()}
@@ -277,6 +279,12 @@ class PerceptualTrainer(Trainer):
                 made = self._trunks[name].features(fake[place], count=count)
             style = style_loss([real[i] for i in layers], [made[i] for i in layers])
         return lpips, style
+
+    def _shifted(self, x: Tensor, most: int) -> tuple[slice, ...]:
+        """The pictures without up to `most - 1` of their first rows and columns, another number each step."""
+        rng = np.random.default_rng([self.recipe.seed, self.step, 1])
+        top, left = (int(rng.integers(most)) if most else 0 for _ in range(2))
+        return (slice(None), slice(None), slice(top, None), slice(left, None))
 
     def _style_window(self, x: Tensor, side: int) -> tuple[slice, ...]:
         """A square of the crops for the step's style term, the same in all of them."""

@@ -44,7 +44,9 @@ class Recipe:
     """How one set of weights is made.
 
     `codec` is the id the weights are published for; `lambda_reference` divides each sample's loss by
-    sqrt(lambda / lambda_reference), so that all rates pull equally (codecs.md 0.10).
+    sqrt(lambda / lambda_reference), so that all rates pull equally (codecs.md 0.10). `begins_like` names
+    a recipe of the same transforms: every parameter of the same name and shape begins with its averages,
+    the others afresh.
     """
 
     name: str
@@ -56,6 +58,7 @@ class Recipe:
     ema: float = 0.999
     seed: int = 1
     plan: CropPlan = CropPlan()
+    begins_like: str = ""
 
     @property
     def steps(self) -> int:
@@ -77,25 +80,49 @@ _MSE_ROUNDS = (
     Round(60_000, rate=5e-4, side=256),
 )
 
+# From ELIC's trained transforms only the context and parameter networks are new, and HiFiC has no context
+# model: a shorter first round.
+_SHORT_ROUNDS = (Round(5_000), Round(37_000, rate=6e-4), _MSE_ROUNDS[2])
+_HIFIC_ROUNDS = (Round(6_000), Round(36_000, rate=6e-4), _MSE_ROUNDS[2])
+
 RECIPES: dict[str, Recipe] = {
     recipe.name: recipe
     for recipe in (
         Recipe("elic-lite", "elic:lite", lambda: lite_config(LITE_GROUPS_10, 0.5), _MSE_ROUNDS),
-        Recipe("elic-5-lite", "elic-5:lite", lambda: lite_config(LITE_GROUPS_5, 0.5), _MSE_ROUNDS),
+        Recipe(
+            "elic-5-lite",
+            "elic-5:lite",
+            lambda: lite_config(LITE_GROUPS_5, 0.5),
+            _SHORT_ROUNDS,
+            begins_like="elic-lite",
+        ),
         Recipe("hflic-lite", "hflic-mse:lite", lambda: lite_config(LITE_GROUPS_5, 2.0), _MSE_ROUNDS),
-        Recipe("hific-lite", "hific:lite", hific_lite, _MSE_ROUNDS),
+        Recipe("hific-lite", "hific:lite", hific_lite, _HIFIC_ROUNDS),
     )
 }
 
-# In this order, each up to the end of the round named: the networks grow together. A perceptual recipe
-# begins from what its base has reached by then.
+# In this order, each up to the end of the round named: first every codec gets weights, then all grow
+# together. A perceptual recipe begins from what its base has reached by then.
 QUEUE: tuple[tuple[str, int], ...] = (
     ("elic-lite", 1),
     ("hflic-lite", 1),
     ("hflic-perceptual-lite", 1),
-    ("hflic-lite", 2),
+    ("elic-5-lite", 1),
+    ("hflic-perceptual-lite", 2),
+    ("po-elic-lite", 1),
+    ("enh-po-elic-lite", 1),
+    ("hific-lite", 1),
+    ("hific-perceptual-lite", 1),
+    ("hflic-realistic-lite", 1),
     ("elic-lite", 2),
+    ("hflic-lite", 2),
+    ("hflic-perceptual-lite", 3),
     ("elic-5-lite", 2),
+    ("po-elic-lite", 3),
+    ("enh-po-elic-lite", 3),
+    ("hific-lite", 2),
+    ("hific-perceptual-lite", 3),
+    ("hflic-realistic-lite", 3),
     ("hflic-lite", 3),
     ("elic-lite", 3),
     ("elic-5-lite", 3),

@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
+from models.networks.builders import build
 from models.training.data import CACHE_BYTES, Photographs
 from models.training.perceptual_recipes import PERCEPTUAL, PerceptualRecipe
 from models.training.perceptual_trainer import PerceptualTrainer
@@ -27,15 +28,34 @@ def recipe_named(name: str) -> Recipe:
     return recipe
 
 
-def base_weights(recipe: PerceptualRecipe, runs: Path) -> dict[str, Tensor] | None:
-    """What a perceptual recipe begins from: the averages of the run in `runs`, else what is published."""
-    path = runs / recipe.base / CHECKPOINT
+def weights_reached(name: str, runs: Path) -> dict[str, Tensor] | None:
+    """What a squared-error recipe has reached: the averages of its run in `runs`, else what is published."""
+    path = runs / name / CHECKPOINT
     if path.exists():
         state = load_checkpoint(path)
         weights: dict[str, Tensor] = {**state["network"], **state["ema"]}
         return weights
-    published = published_start(RECIPES[recipe.base])
+    published = published_start(RECIPES[name])
     return published[0] if published is not None else None
+
+
+def beginning(recipe: Recipe, runs: Path) -> tuple[dict[str, Tensor], int, float] | None:
+    """Weights, steps and seconds a squared-error run begins with where it has no checkpoint.
+
+    What is published for the recipe; else the parameters of the recipe it begins like, wherever name and
+    shape agree, at step 0; None is a fresh start. Raises TrainingError where that recipe has no weights.
+    """
+    published = published_start(recipe)
+    if published is not None or not recipe.begins_like:
+        return published
+    like = weights_reached(recipe.begins_like, runs)
+    if like is None:
+        raise TrainingError(
+            f"{recipe.name} begins like {recipe.begins_like}: train that first "
+            f"(hflic train {recipe.begins_like})"
+        )
+    own = build(recipe.network()).state_dict()
+    return {k: v for k, v in like.items() if k in own and v.shape == own[k].shape}, 0, 0.0
 
 
 def trainer_for(
@@ -57,7 +77,7 @@ def trainer_for(
     processes = processes or Processes()
     photographs = Photographs(data, cache_bytes=CACHE_BYTES // processes.count)
     if not isinstance(recipe, PerceptualRecipe):
-        start = partial(published_start, recipe)
+        start = partial(beginning, recipe, runs)
         return Trainer(
             recipe,
             photographs,
@@ -72,7 +92,7 @@ def trainer_for(
         recipe,
         photographs,
         out,
-        base=partial(base_weights, recipe, runs),
+        base=partial(weights_reached, recipe.base, runs),
         masks=masks,
         processes=processes,
         validation=validation,

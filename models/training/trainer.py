@@ -137,7 +137,7 @@ class Trainer:
             weights, self.step, self.seconds = published
             self.network.load_state_dict(weights, strict=False)
             self.ema = Ema(self.network, recipe.ema)
-            log.info("continuing %s from the published weights at step %d", recipe.name, self.step)
+            log.info("beginning %s at step %d with given weights", recipe.name, self.step)
         self.processes.agree(self._beginning())
 
     def _trainable(self, name: str) -> bool:
