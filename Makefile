@@ -13,7 +13,7 @@ PACKAGING := build/package-venv
 REVISION = git describe --always --abbrev=12 --exclude='*' --dirty=+ > assets/revision.txt 2>/dev/null || \
   rm -f assets/revision.txt
 
-.PHONY: setup run test lint format fuzz soak interrupt golden train train-stop publish bench screenshots wheel package package-test deb clean
+.PHONY: setup run test lint format fuzz soak interrupt golden train train-stop publish bench screenshots look changelog wheel package package-test deb deb-test clean
 
 setup: $(VENV)/.ready
 
@@ -73,15 +73,23 @@ publish: setup
 bench: setup
 	$(BIN)/hflic bench
 
+# Makes a version of the news in docs/changelog: make changelog VERSION=0.2.0
+changelog: setup
+	$(BIN)/towncrier build --yes --version $(VERSION)
+
 screenshots: setup
 	$(BIN)/python -m app.screenshots docs/screenshots
+
+# For looking at, not for the README: both themes, and a screen of twice the density.
+look: setup
+	$(BIN)/python -m app.screenshots --both build/look
+	QT_SCALE_FACTOR=2 $(BIN)/python -m app.screenshots build/look-2x
 
 wheel: setup
 	$(BIN)/pip install --quiet build
 	rm -rf build/lib build/bdist.*
 	$(REVISION)
-	$(BIN)/python -m build --wheel
-	rm -f assets/revision.txt
+	$(BIN)/python -m build --wheel; code=$$?; rm -f assets/revision.txt; exit $$code
 
 $(PACKAGING)/.ready: pyproject.toml
 	test -x $(PACKAGING)/bin/python || $(PYTHON) -m venv $(PACKAGING)
@@ -94,8 +102,8 @@ $(PACKAGING)/.ready: pyproject.toml
 # A program that needs no Python: dist/hflic/hflic.
 package: $(PACKAGING)/.ready
 	$(REVISION)
-	$(PACKAGING)/bin/pyinstaller --noconfirm --log-level WARN hflic.spec
-	rm -f assets/revision.txt
+	$(PACKAGING)/bin/pyinstaller --noconfirm --log-level WARN hflic.spec; \
+	  code=$$?; rm -f assets/revision.txt; exit $$code
 
 # Not a part of `make test`: it needs the package, which takes minutes to build.
 package-test:
@@ -105,6 +113,10 @@ package-test:
 deb:
 	test -x dist/hflic/hflic || $(MAKE) package
 	$(PYTHON) assets/installer/linux/make_deb.py dist/hflic dist
+
+# As root: installs and removes it in a root of its own.
+deb-test: deb
+	$(PYTHON) assets/installer/linux/try_deb.py dist/hflic_*.deb
 
 clean:
 	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache

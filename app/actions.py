@@ -34,6 +34,10 @@ _SHARING: tuple[Action, ...] = (
         enabled=_result,
     ),
     Action(
+        "export_files", "Compressed f&iles\u2026", EXPORT, 0,
+        tip="The files of several codecs into a folder, as they were measured", enabled=_result,
+    ),
+    Action(
         "export_labelled", "Crop with &labels\u2026", EXPORT, 1,
         tip="The selected box, or what is in view, of every codec with captions", enabled=_result,
     ),
@@ -199,6 +203,15 @@ ACTIONS: tuple[Action, ...] = (
         "plot",
         "Plot the quality of what was tried over its size",
         toggle=True,
+    ),
+    Action(
+        "table",
+        "&Table of all results",
+        VIEW,
+        1,
+        ("Shift+R",),
+        tip="All codecs and sizes that were tried, with their numbers",
+        enabled=lambda f: f.original,
     ),
     Action("fit", "&Fit the window", VIEW, 2, ("0",), "fit", "Show the whole picture", _picture),
     Action("actual", "&100%", VIEW, 2, ("Z",), "actual", "One picture pixel on one screen pixel", _picture),

@@ -29,6 +29,15 @@ from models.watch import QUIET, Watch
 ORIGINAL = "original.png"
 AGAIN = "again"  # the folder reproduce.sh writes to
 _SCRIPT = "reproduce.sh"
+CONTENTS: tuple[tuple[str, str], ...] = (
+    (ORIGINAL, "the pixels every codec was given"),
+    ("files/", "the compressed files; their sizes are the rates that are told"),
+    ("decoded/", "the pixels decoded from these files, without loss"),
+    ("results.json", "sizes, metrics, times and the command of each result"),
+    ("environment.json", "versions, codec settings, fingerprints of the weights"),
+    (_SCRIPT, "makes everything again and says what differs (needs the command hflic)"),
+    ("SHA256SUMS", "check all files with: sha256sum -c SHA256SUMS"),
+)
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # of every file in the zip: the same evidence gives the same bytes
 Put = Callable[[str, bytes], None]
 
@@ -39,7 +48,7 @@ def write_bundle(report: Report, pixels: Pixels, path: Path, watch: Watch = QUIE
     Raises OutputError for another suffix, an unwritable place, a folder that is not empty and a report
     without results; Cancelled.
     """
-    report = _distinct(report.checked())
+    report = distinct(report.checked())
     suffix = path.suffix.lower()
     if suffix == ".zip":
         with _zip(path) as put:
@@ -60,11 +69,12 @@ def commands(item: Item) -> list[str]:
         rate = [word for name, value in asked.items() for word in (f"--{name}", repr(value))]
         made.append(["hflic", "encode", ORIGINAL, "--codec", item.encoding.codec, *rate, "-o",
                      f"{AGAIN}/{file}"])  # fmt: skip
-    made.append(["hflic", "decode", f"files/{file}", "-o", f"{AGAIN}/{picture}"])
+    how = ["--realism", repr(item.realism)] if item.realism else []
+    made.append(["hflic", "decode", f"files/{file}", *how, "-o", f"{AGAIN}/{picture}"])
     return [shlex.join(words) for words in made]
 
 
-def _distinct(report: Report) -> Report:
+def distinct(report: Report) -> Report:
     """Results that would be called alike keep their own files: the later ones get a number."""
     taken: dict[str, int] = {}
     items = []
@@ -172,17 +182,12 @@ def _script(report: Report) -> str:
 
 def _readme(report: Report) -> str:
     count = len(report.items)
+    contents = "\n".join(f"{name:<18} {words}" for name, words in CONTENTS)
     return f"""Evidence of a comparison made by HFLIC {program_version()}.
 
 {report.name}, {report.size[0]} x {report.size[1]} pixels, compressed {count} time{"s" if count > 1 else ""}.
 
-{ORIGINAL}       the pixels every codec was given
-files/             the compressed files; their sizes are the rates that are told
-decoded/           the pixels decoded from these files, without loss
-results.json       sizes, metrics, times and the command of each result
-environment.json   versions, codec settings, fingerprints of the weights
-{_SCRIPT}       makes everything again and says what differs (needs the command hflic)
-SHA256SUMS         check all files with: sha256sum -c SHA256SUMS
+{contents}
 
 Other versions of a classical codec's library may give other bytes. A learned codec gives the same latents on
 every machine; its decoded pixels may differ by one level where floating point differs.

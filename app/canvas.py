@@ -61,6 +61,8 @@ class Canvas(QWidget):
         self.chrome = True
         self.surround = QColor("#202124")
         self._drag_from: QPointF | None = None
+        self._cursor: QPointF | None = None
+        self._label_boxes: list[QRectF] = []  # where labels stand, and a little around them
         self._splitting = False
         self.setMouseTracking(True)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
@@ -210,6 +212,7 @@ class Canvas(QWidget):
             paint_difference(painter, clip, self.viewport.kind, self.viewport.gain, draw_bytes)
 
     def _draw_labels(self, painter: QPainter, panes: list[Pane]) -> None:
+        self._label_boxes = []
         width = float(self.width())
         if self.viewport.original_held:
             self._draw_label(painter, Label("Original"), QRectF(0, 0, width, 0), right=False)
@@ -238,6 +241,8 @@ class Canvas(QWidget):
             return
         left = room.right() - _MARGIN - wide if right else room.left() + _MARGIN
         box = QRectF(left, room.top() + _MARGIN, wide, high)
+        if self.looked_under(box):
+            return
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(QColor(18, 18, 20, 225))
@@ -288,6 +293,7 @@ class Canvas(QWidget):
     def mouseMoveEvent(self, event: QMouseEvent) -> None:  # noqa: N802
         """Move the split line or the picture, or tell what is under the cursor."""
         at = event.position()
+        self._look_under(at)
         if self._drag_from is None:
             near = bool(self._images) and self._near_line(at)
             self.setCursor(self._line_cursor if near else Qt.CursorShape.ArrowCursor)
@@ -332,8 +338,22 @@ class Canvas(QWidget):
 
     def leaveEvent(self, event: QEvent) -> None:  # noqa: N802
         """Nothing is under the cursor any more."""
+        self._look_under(None)
         self.hovered.emit(None)
         super().leaveEvent(event)
+
+    def looked_under(self, box: QRectF) -> bool:
+        """Whether what is about to be drawn there must not be: it would cover what is looked at."""
+        self._label_boxes.append(box.adjusted(-_MARGIN, -_MARGIN, _MARGIN, _MARGIN))
+        return self._cursor is not None and self._label_boxes[-1].contains(self._cursor)
+
+    def _look_under(self, at: QPointF | None) -> None:
+        """A label steps aside while the cursor is on it."""
+        before, self._cursor = self._cursor, at
+        for box in self._label_boxes:
+            if (before is not None and box.contains(before)) != (at is not None and box.contains(at)):
+                self.update()
+                return
 
     @property
     def _line_cursor(self) -> Qt.CursorShape:

@@ -10,7 +10,7 @@ from app.desk import Desk
 from app.engine import Priority
 from app.tasks import Examine, WarmUp
 from app.worker import Failure
-from models.codec import CATALOGUE
+from models.codec import CATALOGUE, plain
 
 LEARNED_PREFERENCE = ("hflic", "hflic-mse", "po-elic", "enh-po-elic", "elic-5", "elic", "hific")
 CLASSICAL_PREFERENCE = ("jxl", "avif", "webp", "jpeg", "heic", "jpeg2000")
@@ -40,12 +40,12 @@ class Catalogue(QObject):
         self._desk.ask(Examine(), Priority.PREPARE, self._learn, self._nothing_known)
 
     def known(self, codec: str) -> bool:
-        """Whether the answer for a codec has come. Ids with a size count as their family."""
-        return codec.partition(":")[0] in self._reasons
+        """Whether the answer for a codec has come. Ids with a size or a realism count as their family."""
+        return _family(codec) in self._reasons
 
     def reason(self, codec: str) -> str:
         """Why a codec cannot be used, "" where it can or nothing is known yet."""
-        return self._reasons.get(codec.partition(":")[0], "")
+        return self._reasons.get(_family(codec), "")
 
     def best(self, taken: Collection[str]) -> str:
         """The most interesting usable codec that is not taken: a learned one, else a classical one."""
@@ -68,6 +68,10 @@ class Catalogue(QObject):
         if all(learned) and not self._told:
             self._told = True
             self.none_learned.emit(f"No neural codec can be used here: {learned[0]}")
+
+
+def _family(codec: str) -> str:
+    return plain(codec).partition(":")[0]
 
 
 def _why(failure: Failure | None) -> str:

@@ -13,9 +13,10 @@ from models import codec as codecs
 from models import files
 from models.bitstream import container
 from models.codec import QUIET, Codec, Encoding, Rate, Watch
-from models.errors import BitstreamError, WeightsError
+from models.errors import BitstreamError, CodecError, WeightsError
 from models.files import write_file
 from models.picture import Picture
+from models.realism import decode as decode_as
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Quality = Annotated[float | None, typer.Option(help="Quality from 0 to 100.")]
@@ -119,6 +120,14 @@ def decode(
         Path | None,
         typer.Option("-o", "--output", help="Picture to write (default: the file's name as .png)."),
     ] = None,
+    realism: Annotated[
+        float,
+        typer.Option(
+            min=0.0,
+            max=1.0,
+            help="How much of the codec's realistic decoder to use, 0 (faithful) to 1, where it has one.",
+        ),
+    ] = 0.0,
     device: Device = "cpu",
     as_json: Json = False,
 ) -> None:
@@ -130,13 +139,15 @@ def decode(
     check_output(out, file)
     with progress(f"{file.name} from {coder.id}") as watch:
         begin = time.perf_counter()
-        picture = decoded(file, coder, data, watch)
+        picture = decoded(file, coder, data, watch, realism)
         seconds = time.perf_counter() - begin
     picture.save(out)
     if as_json:
-        print_json({"file": str(file), "image": str(out), **decoded_json(data, coder, picture, seconds)})
+        facts = decoded_json(data, coder, picture, seconds) | {"realism": realism}
+        print_json({"file": str(file), "image": str(out), **facts})
         return
-    say(f"{out}: {picture.width}x{picture.height}, {coder.id}, {seconds:.2f} s")
+    how = f", realism {realism:g}" if realism else ""
+    say(f"{out}: {picture.width}x{picture.height}, {coder.id}{how}, {seconds:.2f} s")
 
 
 def decoder_of(file: Path, data: bytes) -> Codec:
@@ -155,12 +166,15 @@ def parsed_file(file: Path, data: bytes) -> container.HflicFile:
         raise BitstreamError(f"{file}: {error}") from error
 
 
-def decoded(file: Path, coder: Codec, data: bytes, watch: Watch = QUIET) -> Picture:
-    """The picture in a file. Raises BitstreamError that names the file."""
+def decoded(file: Path, coder: Codec, data: bytes, watch: Watch = QUIET, realism: float = 0.0) -> Picture:
+    """The picture in a file. Raises BitstreamError and CodecError that name the file.
+
+    `realism`: how much of the codec's realistic decoder is used, 0..1; CodecError where it has none.
+    """
     try:
-        return coder.decode(data, watch)
-    except BitstreamError as error:
-        raise BitstreamError(f"{file}: {error}") from error
+        return decode_as(coder, data, realism, watch)
+    except (BitstreamError, CodecError) as error:
+        raise type(error)(f"{file}: {error}") from error
 
 
 def decoded_json(data: bytes, coder: Codec, picture: Picture, seconds: float) -> dict[str, Any]:

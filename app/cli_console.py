@@ -17,7 +17,7 @@ from rich.table import Table
 from typer.core import TyperGroup
 
 from models.codec import QUIET, Watch
-from models.errors import HflicError, OutputError
+from models.errors import FetchError, HflicError, OutputError
 
 FAILURE, USAGE, INTERRUPTED = 1, 2, 130
 
@@ -75,7 +75,7 @@ def complain(error: Exception, debug: bool) -> int:
 
 
 def _explain(error: Exception) -> tuple[str, int]:
-    if isinstance(error, OutputError | FailedError):
+    if isinstance(error, OutputError | FetchError | FailedError):
         return str(error), FAILURE
     if isinstance(error, HflicError):
         return str(error), USAGE

@@ -13,7 +13,7 @@ from app.docs import PAGES, page, places
 
 def docs(
     name: Annotated[
-        str, typer.Argument(metavar="[PAGE]", help=f"One of {', '.join(p.id for p in PAGES)}.")
+        str, typer.Argument(metavar="PAGE", help=f"One of {', '.join(p.id for p in PAGES)}.")
     ] = "guide",
     where: Annotated[
         bool, typer.Option("--where", help="Print where documentation, settings, log and weights are.")
@@ -32,7 +32,7 @@ def docs(
         return
     chosen = page(name)
     if text:
-        say(chosen.path.read_text(encoding="utf-8"))
+        say(chosen.text)
         return
     from app.view import open_docs
 

@@ -1,11 +1,10 @@
-"""How are codecs measured from the command line? evaluate (a folder), bdrate (curves) and bench (speed)."""
+"""How are codecs measured from the command line? evaluate (a folder) and bdrate (curves)."""
 
 from __future__ import annotations
 
 import contextlib
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -82,9 +81,9 @@ def evaluate(
         compressai.mkdir(parents=True, exist_ok=True)
         export_compressai(averages, compressai)
     if plot is not None:
-        _draw(
-            plot, averages, names, f"{folder.name}: {averages[0].images} pictures", overlay, published or ""
-        )
+        count = averages[0].images
+        title = f"{folder.name}: {count} picture{'' if count == 1 else 's'}"
+        _draw(plot, averages, names, title, overlay, published or "")
     if as_json:
         print_json({"file": str(out), "averages": [average.as_json() for average in averages]})
     else:
@@ -280,77 +279,3 @@ def _show_deltas(
         ],
         title=f"against {base.codec} at equal {metric} ({method})",
     )
-
-
-def bench(
-    size: Annotated[str, typer.Option(metavar="WxH", help="Width and height of the picture.")] = "768x512",
-    ids: Annotated[
-        str | None, typer.Option("--codecs", metavar="A,B", help="Codecs to measure (default: all usable).")
-    ] = None,
-    quality: Annotated[float, typer.Option(min=0, max=100, help="Quality to encode at.")] = 50,
-    repeats: Annotated[int, typer.Option(min=1, help="Runs the median is taken of.")] = 5,
-    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads (default: all cores).")] = None,
-    viewer: Annotated[
-        bool, typer.Option("--viewer", help="Measure the viewer instead: pauses, repaints, drops, start.")
-    ] = False,
-    as_json: Json = False,
-) -> None:
-    """Measure each codec's speed and memory on this machine, each in a process of its own."""
-    if viewer:
-        _bench_viewer(as_json)
-        return
-    from models import codec as codecs
-    from models.bench import BenchRow, bench
-
-    sides = _size(size)
-    wanted = checked_codecs(ids) if ids else [c.id for c in codecs.CATALOGUE if not codecs.missing(c.id)]
-    rows: list[BenchRow] = []
-    for id in wanted:
-        if sys.stderr.isatty():
-            hint(f"measuring {id}")
-        rows.append(bench(id, sides, quality=quality, repeats=repeats, threads=threads))
-    if as_json:
-        print_json({"size": list(sides), "results": [asdict(row) for row in rows]})
-        return
-    show_table(
-        ("codec", "encode s", "decode s", "bpp", "kMAC/px", "parameters", "peak MiB", "threads"),
-        [
-            (
-                row.codec,
-                number(row.encode_s, 3),
-                number(row.decode_s, 3),
-                number(row.bpp, 3),
-                number(row.kmac_per_pixel, 1),
-                "-" if row.parameters is None else f"{row.parameters:,}",
-                number(row.peak_mib, 0),
-                str(row.threads),
-            )
-            for row in rows
-        ],
-        title=f"{sides[0]}x{sides[1]} at quality {quality:g}, median of {repeats}",
-    )
-
-
-def _bench_viewer(as_json: bool) -> None:
-    from app.viewer_bench import measure_viewer
-
-    def report(doing: str) -> None:
-        if sys.stderr.isatty():
-            hint(doing)
-
-    rows = measure_viewer(report)
-    if as_json:
-        print_json({"viewer": [asdict(row) for row in rows]})
-        return
-    show_table(
-        ("viewer", "worst ms", "usual ms", "usual is", "of"),
-        [(r.what, number(r.worst_ms, 1), number(r.usual_ms, 1), r.usual, str(r.count)) for r in rows],
-        title="pauses of the interface, repaints and waits",
-    )
-
-
-def _size(text: str) -> tuple[int, int]:
-    width, _, height = text.lower().partition("x")
-    if not (width.isdecimal() and height.isdecimal() and int(width) and int(height)):
-        raise UsageError(f"--size takes a width and a height as in 768x512, not '{text}'")
-    return int(width), int(height)

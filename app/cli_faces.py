@@ -20,7 +20,7 @@ _BLACK = (0, 0, 0)
 
 
 def faces(
-    image: Annotated[Path, typer.Argument(help="Picture to look for faces in.")],
+    image: Annotated[Path, typer.Argument(help="Picture to look for faces in; a folder for --evaluate.")],
     mask: Annotated[
         Path | None, typer.Option(metavar="OUT.png", help="Picture of what the faces cover to write.")
     ] = None,
@@ -46,9 +46,24 @@ def faces(
         float | None,
         typer.Option(min=0.01, max=1, help="Lowest score that counts (default: the detector's)."),
     ] = None,
+    evaluate: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="BOXES.json",
+            help="Count how many of the folder's faces, marked in this file, the detector finds, by size; "
+            "hflic docs says what the file holds.",
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Find the faces in a picture; small ones are those HFLIC keeps faithful."""
+    if evaluate is not None:
+        if mask is not None or overlay is not None or small:
+            raise UsageError("--evaluate goes with --detector, --weights, --score and --json alone")
+        from app.cli_recall import show_recall
+
+        show_recall(image, evaluate, score, detector, weights, as_json)
+        return
     from models.faces import detect
     from models.faces import mask as cover
 

@@ -24,7 +24,7 @@ def import_model(
     ] = "",
     as_json: Json = False,
 ) -> None:
-    """Install published weights of the ELIC family (JiangWeibeta, beiluo97, VincentChandelier, CompressAI).
+    """Install published weights: ELICs, HiFiCs (MS-ILLM too), and CompressAI's zoo.
 
     Runs nothing that the file brings along. Prints what was found, and what the exact bitstream costs
     against the float model.

@@ -8,12 +8,15 @@ import typer
 
 from app.cli_codec import Json
 from app.cli_console import FailedError, Group, hint, print_json, say, show_table
+from app.cli_fetch import fetch_models
 from app.cli_import import import_model
 from models import codec as codecs
+from models import realism
 from models.errors import WeightsError
 
-app = typer.Typer(cls=Group, help="List the codecs, check the weights they use, import others' weights.")
+app = typer.Typer(cls=Group, help="List the codecs, check their weights, fetch and import others' weights.")
 app.command("import")(import_model)
+app.command("fetch")(fetch_models)
 
 
 @app.command("list")
@@ -22,6 +25,7 @@ def list_models(as_json: Json = False) -> None:
     rows: list[dict[str, Any]] = []
     for line in codecs.CATALOGUE:
         reason = codecs.missing(line.id)
+        decoder = None if reason else realism.decoder_of(codecs.get(line.id))
         rows.append(
             {
                 "codec": line.id,
@@ -30,6 +34,7 @@ def list_models(as_json: Json = False) -> None:
                 "learned": line.learned,
                 "usable": not reason,
                 "weights": None if reason else codecs.get(line.id).weights,
+                "realistic": decoder.fingerprint[:8] if decoder is not None else None,
                 "sentence": line.sentence,
                 "source": line.source,
                 "missing": reason,
@@ -53,6 +58,8 @@ def list_models(as_json: Json = False) -> None:
     for row in rows:
         if row["missing"]:
             hint(f"{row['codec']}: {row['missing']}")
+        if row["realistic"]:
+            hint(f"{row['codec']}: its files decode faithful or realistic, see hflic decode --realism")
 
 
 @app.command("info")
@@ -82,16 +89,21 @@ def model_info(
 
 @app.command("verify")
 def verify(as_json: Json = False) -> None:
-    """Check every weights file here: its checksum, and every tensor against its network."""
+    """Check every weights file and realistic decoder here: its checksum, and every tensor."""
     from models import weights
 
     rows: list[dict[str, Any]] = []
     for path in (path for folder in weights.folders() for path in sorted(folder.glob(f"*{weights.SUFFIX}"))):
         row: dict[str, Any] = {"file": str(path), "codec": None, "weights": None, "error": ""}
         try:
-            file = weights.read_header(path)
-            row |= {"codec": file.card.codec, "weights": file.fingerprint[:8]}
-            weights.load(file)
+            if realism.is_decoder(path):
+                decoder = realism.read_header(path)
+                row |= {"codec": decoder.card.codec, "weights": decoder.fingerprint[:8]}
+                realism.verify(decoder)
+            else:
+                file = weights.read_header(path)
+                row |= {"codec": file.card.codec, "weights": file.fingerprint[:8]}
+                weights.load(file)
         except WeightsError as error:
             row["error"] = str(error)
         rows.append(row)

@@ -67,12 +67,7 @@ def train(
         elif what == "publish":
             _publish(runs, validation, data)
         elif what == "queue":
-            if devices > 1 or device != "auto":
-                raise UsageError("--devices and --device go with one recipe, not with the queue")
-            from models.training.queue import run_queue
-
-            with _reports() as report:
-                run_queue(_needed(data), runs, validation, report)
+            _train_queue(_needed(data), runs, validation, (devices, device))
         elif what not in _recipes():
             raise UsageError(f"there is no recipe '{what}': choose {', '.join(_recipes())}, queue or publish")
         else:
@@ -113,6 +108,15 @@ def _train_one(
         say(f"{name}: {'finished' if finished else 'stopped'} at step {step}, saved in {folder}{rest}")
 
 
+def _train_queue(data: Path, runs: Path, validation: Path | None, where: tuple[int, str]) -> None:
+    from models.training.processes import launch
+    from models.training.queue import run_queue
+
+    processes = launch(*where)
+    with _said_once(processes), _reports() as report:
+        run_queue(data, runs, validation, report, processes)
+
+
 @contextlib.contextmanager
 def _said_once(processes: Processes) -> Iterator[None]:
     """The first process speaks for all; the others are silent."""
@@ -145,7 +149,8 @@ def _publish(runs: Path, validation: Path | None, data: Path | None) -> None:
     for result in results:
         gain = "" if result.gain is None else f" ({result.gain:+.1f}% bits against what was published)"
         what = f"written to {result.written}" if result.written else "not better than what is published"
-        say(f"{result.recipe}, {result.steps} steps: {what}{gain}")
+        words = f" ({result.words})" if result.words else ""
+        say(f"{result.recipe}, {result.steps} steps: {what}{gain}{words}")
 
 
 def _needed(data: Path | None) -> Path:
@@ -155,10 +160,11 @@ def _needed(data: Path | None) -> Path:
 
 
 def _recipes() -> list[str]:
+    from models.training.paper_recipes import PAPER
     from models.training.perceptual_recipes import PERCEPTUAL
     from models.training.recipes import RECIPES
 
-    return [*RECIPES, *PERCEPTUAL]
+    return [*RECIPES, *PERCEPTUAL, *PAPER]
 
 
 @contextlib.contextmanager

@@ -16,7 +16,7 @@ from models import codec as codecs
 
 def view(
     paths: Annotated[
-        list[Path] | None, typer.Argument(metavar="[PATH]...", help="Pictures or compressed files to open.")
+        list[Path] | None, typer.Argument(metavar="PATH", help="Pictures or compressed files to open.")
     ] = None,
     left: Annotated[str | None, typer.Option(metavar="ID", help="Codec of the left side.")] = None,
     right: Annotated[str | None, typer.Option(metavar="ID", help="Codec of the right side.")] = None,

@@ -20,13 +20,11 @@ from app.log import log_path
 from app.panels.dialogs import about_dialog, shortcuts_dialog
 from app.raster import Raster
 from app.state import METRICS, Level, Side
-from app.viewport import ZOOM_STEP, Mode
+from app.viewport import GAINS, ZOOM_STEP, Mode
 from models.codec import entry
 
 if TYPE_CHECKING:
     from app.window import Window
-
-GAINS = (1, 2, 4, 8, 16)
 
 
 @cache

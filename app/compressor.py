@@ -40,6 +40,7 @@ class Compressor(QObject):
         super().__init__(parent)
         self._desk = desk
         self.cache = ResultCache()
+        self._ordered: dict[Key, Raster] = {}
         self._jobs: dict[Key, int] = {}
         self._stages: dict[Key, tuple[str, float]] = {}
         self._errors: dict[Key, str] = {}
@@ -61,10 +62,23 @@ class Compressor(QObject):
         return Progress(Phase.WAITING, "waiting")
 
     def want(self, wanted: Mapping[Key, Raster]) -> None:
-        """Start what is missing of these; let go of what runs and is not among them."""
+        """Start what is missing of these and of what is ordered; let go of what else runs."""
+        wanted = {**wanted, **self._ordered}
         for key in [key for key in self._jobs if key not in wanted]:
             self._desk.drop(self._jobs.pop(key))
             self._stages.pop(key, None)
+        for key, raster in wanted.items():
+            if self.progress(key).phase is Phase.WAITING:
+                self._start(key, raster)
+
+    def order(self, wanted: Mapping[Key, Raster]) -> None:
+        """Compress these too, shown or not, until other ones are ordered; what had failed is tried again."""
+        for key in [key for key in self._ordered if key not in wanted and key in self._jobs]:
+            self._desk.drop(self._jobs.pop(key))
+            self._stages.pop(key, None)
+        for key in wanted:
+            self._errors.pop(key, None)
+        self._ordered = dict(wanted)
         for key, raster in wanted.items():
             if self.progress(key).phase is Phase.WAITING:
                 self._start(key, raster)

@@ -51,11 +51,14 @@ class Crop:
 
 
 @dataclass(frozen=True)
-class _Boxes:
-    """The boxes of one picture; `proposed`: names of those nobody has taken over yet."""
+class Boxes:
+    """The boxes of one picture; `proposed`: names of those nobody has taken over yet.
+
+    Which one is selected makes no difference between two of these.
+    """
 
     crops: tuple[Crop, ...] = ()
-    selected: str = ""
+    selected: str = field(default="", compare=False)
     proposed: frozenset[str] = field(default_factory=frozenset)
 
 
@@ -70,7 +73,7 @@ class Crops(QObject):
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._known: dict[str, _Boxes] = {}
+        self._known: dict[str, Boxes] = {}
         self._picture = ""
         self._size = (0, 0)
 
@@ -78,12 +81,21 @@ class Crops(QObject):
 
     def all(self) -> tuple[Crop, ...]:
         """All boxes."""
-        return self._boxes.crops
+        return self.boxes.crops
+
+    @property
+    def boxes(self) -> Boxes:
+        """All there is to put back."""
+        return self._known.get(self._picture, Boxes())
+
+    def known(self) -> dict[str, Boxes]:
+        """The boxes of all pictures that have some, by the picture's hash, those seen last at the end."""
+        return {picture: boxes for picture, boxes in self._known.items() if boxes.crops}
 
     @property
     def selected(self) -> Crop | None:
         """The box the strip shows."""
-        return self.named(self._boxes.selected)
+        return self.named(self.boxes.selected)
 
     @property
     def possible(self) -> bool:
@@ -92,11 +104,11 @@ class Crops(QObject):
 
     def named(self, name: str) -> Crop | None:
         """The box of a name."""
-        return next((crop for crop in self._boxes.crops if crop.name == name), None)
+        return next((crop for crop in self.boxes.crops if crop.name == name), None)
 
     def proposed(self, name: str) -> bool:
         """Whether a box is a proposal nobody has taken over."""
-        return name in self._boxes.proposed
+        return name in self.boxes.proposed
 
     # What changes them
 
@@ -106,6 +118,8 @@ class Crops(QObject):
         if picture == self._picture:
             return
         self._picture, self._size = picture, (raster.width, raster.height) if raster is not None else (0, 0)
+        if picture in self._known:  # a file may have told what does not fit
+            self._known[picture] = _checked(self._known[picture], self._size)
         while len(self._known) > KEPT:
             self._known.pop(next(iter(self._known)))
         self.changed.emit()
@@ -117,7 +131,7 @@ class Crops(QObject):
             return None
         made = Crop(self._free(name.strip() or "Crop", numbered=not name.strip()), x, y, width, height)
         made = made.within(*self._size)
-        now = self._boxes
+        now = self.boxes
         self._set(replace(now, crops=(*now.crops, made), selected=made.name))
         return made
 
@@ -143,7 +157,7 @@ class Crops(QObject):
 
     def remove(self, name: str) -> None:
         """Take a box away; its neighbour is selected in its place."""
-        now = self._boxes
+        now = self.boxes
         names = [crop.name for crop in now.crops]
         if name not in names:
             return
@@ -152,20 +166,20 @@ class Crops(QObject):
         selected = now.selected
         if selected == name:
             selected = left[min(at, len(left) - 1)].name if left else ""
-        self._set(_Boxes(left, selected, now.proposed - {name}))
+        self._set(Boxes(left, selected, now.proposed - {name}))
 
     def clear(self) -> None:
         """Take all boxes away."""
-        self._set(_Boxes())
+        self._set(Boxes())
 
     def select(self, name: str) -> None:
         """Select a box; "" selects none."""
         if self.named(name) is not None or not name:
-            self._set(replace(self._boxes, selected=name))
+            self._set(replace(self.boxes, selected=name))
 
     def step(self, by: int) -> Crop | None:
         """Select the next or previous box, around the ends, and give it."""
-        crops = self._boxes.crops
+        crops = self.boxes.crops
         if not crops:
             return None
         now = self.selected
@@ -175,41 +189,39 @@ class Crops(QObject):
 
     def propose(self, crops: Iterable[Crop]) -> tuple[Crop, ...]:
         """Put proposals in place of the last ones, select the first of them and give them."""
-        now = self._boxes
+        now = self.boxes
         kept = tuple(crop for crop in now.crops if crop.name not in now.proposed)
         self._known[self._picture] = replace(now, crops=kept, proposed=frozenset())
         made: list[Crop] = []
         for crop in crops:
             proposal = replace(crop, name=self._free(crop.name)).within(*self._size)
             made.append(proposal)
-            self._known[self._picture] = replace(self._boxes, crops=(*kept, *made))
+            self._known[self._picture] = replace(self.boxes, crops=(*kept, *made))
         names = [crop.name for crop in made]
         selected = names[0] if names else (kept[0].name if kept else "")
-        self._set(_Boxes((*kept, *made), selected, frozenset(names)), force=True)
+        self._set(Boxes((*kept, *made), selected, frozenset(names)), force=True)
         return tuple(made)
 
-    def restore(self, crops: Iterable[Crop], selected: str = "") -> None:
+    def restore(self, boxes: Boxes) -> None:
         """Put boxes in place of all there are, as for undoing and for a session that comes back."""
         if self._picture:
-            placed = tuple(crop.within(*self._size) for crop in {c.name: c for c in crops}.values())
-            names = {crop.name for crop in placed}
-            proposed = self._boxes.proposed & names
-            self._set(_Boxes(placed, selected if selected in names else "", proposed), force=True)
+            self._set(_checked(boxes, self._size), force=True)
 
-    @property
-    def _boxes(self) -> _Boxes:
-        return self._known.get(self._picture, _Boxes())
+    def learn(self, picture: str, boxes: Boxes) -> None:
+        """Boxes of a picture, by its hash, for when it is opened. What is known already stays."""
+        if picture != self._picture and picture not in self._known:
+            self._known[picture] = boxes
 
     def _swap(self, old: Crop, new: Crop) -> None:
-        now = self._boxes
+        now = self.boxes
         crops = tuple(new if crop is old else crop for crop in now.crops)
         selected = new.name if now.selected == old.name else now.selected
-        self._set(_Boxes(crops, selected, now.proposed - {old.name}))
+        self._set(Boxes(crops, selected, now.proposed - {old.name}))
 
-    def _set(self, boxes: _Boxes, force: bool = False) -> None:
+    def _set(self, boxes: Boxes, force: bool = False) -> None:
         if not self._picture:
             return
-        before = self._boxes
+        before = self.boxes
         self._known.pop(self._picture, None)  # the one used last is forgotten last
         self._known[self._picture] = boxes
         if force or boxes.crops != before.crops or boxes.proposed != before.proposed:
@@ -219,10 +231,17 @@ class Crops(QObject):
 
     def _free(self, name: str, numbered: bool = False) -> str:
         """The name, or the name with the first number that makes it differ."""
-        taken = {crop.name for crop in self._boxes.crops}
+        taken = {crop.name for crop in self.boxes.crops}
         if name not in taken and not numbered:
             return name
         number = 1 if numbered else 2
         while f"{name} {number}" in taken:
             number += 1
         return f"{name} {number}"
+
+
+def _checked(boxes: Boxes, size: tuple[int, int]) -> Boxes:
+    """With each name once, inside a picture of this size, and without names of boxes that are not there."""
+    crops = tuple(crop.within(*size) for crop in {crop.name: crop for crop in boxes.crops}.values())
+    names = {crop.name for crop in crops}
+    return Boxes(crops, boxes.selected if boxes.selected in names else "", boxes.proposed & names)

@@ -25,6 +25,23 @@ class Page:
         """Its file."""
         return docs_folder() / f"{self.id}.md"
 
+    @property
+    def text(self) -> str:
+        """Its Markdown; the changelog's with what is in no version yet."""
+        text = self.path.read_text(encoding="utf-8")
+        return text.replace(_RELEASES, unreleased(), 1) if self.id == "changelog" else text
+
+
+# Kinds of news and their headings; pyproject.toml tells the same to towncrier, which makes versions of them.
+KINDS = {
+    "viewer": "Viewer",
+    "commands": "Command line",
+    "codecs": "Codecs and training",
+    "files": "Large and damaged files",
+    "installing": "Installing",
+}
+_RELEASES = "<!-- towncrier release notes start -->"
+
 
 PAGES = (
     Page("guide", "User guide"),
@@ -43,6 +60,17 @@ def page(id: str) -> Page:
                 raise HflicError(f"the documentation is missing: {line.path} was not installed")
             return line
     raise HflicError(f"there is no page '{id}': choose one of {', '.join(line.id for line in PAGES)}")
+
+
+def unreleased() -> str:
+    """What is in no version yet, from docs/changelog, as towncrier will write it; "" for nothing."""
+    lines = []
+    for kind, heading in KINDS.items():
+        news = sorted((docs_folder() / "changelog").glob(f"+*.{kind}.md"))
+        texts = [path.read_text(encoding="utf-8").strip().replace("\n", "\n  ") for path in news]
+        if texts:
+            lines += [f"### {heading}", "\n".join(f"- {text}" for text in texts)]
+    return "\n\n".join(["## Unreleased", *lines]) if lines else ""
 
 
 def places() -> dict[str, Path]:

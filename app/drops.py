@@ -21,6 +21,7 @@ CODED_SUFFIXES = (*{line.suffix for line in CATALOGUE}, ".jpeg", ".heif")
 NEURAL_SUFFIXES = tuple({line.suffix for line in CATALOGUE if line.learned})
 _WEB = "Web addresses are not fetched: save the picture first, then drop the file."
 _EMPTY = "There is no picture on the clipboard: copy one first."
+_GONE = "The program it came from did not hand it over: drop it again."
 _NOTHING = "There is no picture in that: drop or paste a picture or a picture file."
 
 
@@ -57,7 +58,7 @@ def read(mime: QMimeData | None) -> Dropped:
         if paths:
             return expand(paths)
         if not mime.hasImage():
-            return Dropped(refusal=_WEB)
+            return Dropped(refusal=_WEB if mime.urls() else _GONE)
     if mime.hasImage():
         pixels = _pixels(mime.imageData())
         if pixels is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -15,12 +16,14 @@ from app.lanes import FILES
 from app.report import Box, Pixels, Report, boxes_of
 from app.text import shortened
 from models.errors import OutputError
+from models.files import write_file
 from models.picture import Picture
 from models.watch import QUIET, Watch
 
 if TYPE_CHECKING:
     from app.worker import Bench
 
+_HEX = "[0-9a-f]" * 8  # of a temporary name
 SUFFIXES = (*figure_files.SUFFIXES, page.SUFFIXES[0], ".zip")
 
 
@@ -98,6 +101,55 @@ class ExportCrops(_Export):
         for name, box in named(boxes_of(self.report, bench.picture)).items():
             figure_files.write_crop(self.report, box, bench.picture, self.path / f"{name}-labelled.png")
         return self.path
+
+
+@dataclass(frozen=True)
+class ExportFiles:
+    """Write compressed files into a folder -> the folder. `files`: name to bytes."""
+
+    path: Path
+    files: tuple[tuple[str, bytes], ...]
+    lane: ClassVar[str] = FILES
+
+    @property
+    def words(self) -> str:
+        """What the queue of jobs says."""
+        return f"Export {shortened(self.path.name)}"
+
+    def run(self, bench: Bench) -> Path:
+        """Raises OutputError."""
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(f"cannot write into {self.path}: {error.strerror or error}") from error
+        for at, (name, data) in enumerate(self.files):
+            bench.watch.step(f"writing {name}", at / len(self.files))
+            write_file(self.path / name, data)
+        return self.path
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """Take away what a stopped export left half written beside its path or in it -> how many."""
+
+    path: Path
+    lane: ClassVar[str] = FILES
+    words: ClassVar[str] = "Take away what was half written"
+
+    def run(self, bench: Bench) -> int:
+        """What cannot be taken away stays."""
+        halves = [
+            half for half in self.path.parent.glob(f".*.{_HEX}.part")
+            if half.name[1:].startswith(self.path.name[:40])
+        ]  # fmt: skip
+        if self.path.is_dir():
+            halves += self.path.glob(f".*.{_HEX}.part")
+        for half in halves:
+            if half.is_dir():
+                shutil.rmtree(half, ignore_errors=True)
+            else:
+                half.unlink(missing_ok=True)
+        return len(halves)
 
 
 def crops_of(report: Report, pixels: Pixels) -> dict[str, Picture]:

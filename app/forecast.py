@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 TELL_FROM_S = 15.0  # what takes less is not worth a message
 LARGE = 2_000_000  # pixels from which a learned codec is weighed first, whatever its size
-PASSES = 3  # of the entropy networks in the search for a size, as counted with the lite weights
+PASSES = 2  # of the entropy networks in the search for a size, as counted with the lite weights
 _TRIES = 4
 # Latents, means and scales in float64 and the picture itself: 166 to 253 bytes a pixel were measured with the
 # lite weights, whose transforms need a tenth of that.

@@ -12,6 +12,7 @@ from app.state import Key, Side
 from app.tasks import Coded
 from models.codec import CATALOGUE, Rate
 
+Result = tuple[Rate | None, Coded]  # what was asked for, None where a file was opened
 _ORDER = {line.id: at for at, line in enumerate(CATALOGUE)}
 
 
@@ -23,16 +24,32 @@ def report_of(
     The sides come first, then the other codecs that were tried, each with its result nearest to the size
     of side A; `every`: all results. `boxes`: in place of the session's own. None while no original is open.
     """
+    if session.picture is None:
+        return None
+    found, rest = results_of(session)
+    if not every:
+        rest = nearest(rest, wanted_bpp(session), {coded.encoding.codec for _, coded in found})
+    return report_with(session, [*found, *rest], boxes)
+
+
+def results_of(session: Session) -> tuple[list[Result], list[Result]]:
+    """The finished results on the sides, A before B, and all others of the open picture, codec by codec."""
+    if session.picture is None:
+        return [], []
+    found = _shown(session)
+    rest = [(rate, coded) for rate, coded in _tried(session) if not any(c is coded for _, c in found)]
+    rest.sort(key=lambda pair: (_ORDER.get(pair[1].encoding.codec.partition(":")[0], 99),
+                                pair[1].encoding.bpp))  # fmt: skip
+    return found, rest
+
+
+def report_with(
+    session: Session, chosen: list[Result], boxes: Iterable[Box] | None = None
+) -> tuple[Report, list[Raster]] | None:
+    """As `report_of`, of these results alone."""
     picture = session.picture
     if picture is None:
         return None
-    found = _shown(session)
-    rest = [(key, coded) for key, coded in _tried(session) if not any(c is coded for _, c in found)]
-    if not every:
-        rest = _nearest(rest, _wanted(session), {coded.encoding.codec for _, coded in found})
-    rest.sort(key=lambda pair: (_ORDER.get(pair[1].encoding.codec.partition(":")[0], 99),
-                                pair[1].encoding.bpp))  # fmt: skip
-    chosen = [*found, *rest]
     report = Report(
         name=picture.path.name if picture.path is not None else "Pasted picture",
         digest=picture.digest,
@@ -49,9 +66,9 @@ def boxes_of_session(session: Session) -> tuple[Box, ...]:
     return tuple(Box(c.name, c.x, c.y, c.width, c.height) for c in session.crops.all())
 
 
-def _shown(session: Session) -> list[tuple[Rate | None, Coded]]:
+def _shown(session: Session) -> list[Result]:
     """The finished results on the sides, A before B, each once; an opened file has no asked rate."""
-    found: list[tuple[Rate | None, Coded]] = []
+    found: list[Result] = []
     for side in Side:
         view = session.view(side)
         if view.coded is None or view.stale or any(c is view.coded for _, c in found):
@@ -61,7 +78,7 @@ def _shown(session: Session) -> list[tuple[Rate | None, Coded]]:
     return found
 
 
-def _tried(session: Session) -> list[tuple[Rate | None, Coded]]:
+def _tried(session: Session) -> list[Result]:
     """All finished results of the open picture."""
     assert session.picture is not None
     digest = session.picture.digest
@@ -72,7 +89,7 @@ def _of(key: Key, digest: str) -> bool:
     return key.reference == digest
 
 
-def _wanted(session: Session) -> float:
+def wanted_bpp(session: Session) -> float:
     """The bits per pixel other codecs' results shall be near to."""
     for side in Side:
         view = session.view(side)
@@ -81,11 +98,9 @@ def _wanted(session: Session) -> float:
     return session.rate.bpp or 0.25
 
 
-def _nearest(
-    results: list[tuple[Rate | None, Coded]], bpp: float, taken: set[str]
-) -> list[tuple[Rate | None, Coded]]:
+def nearest(results: list[Result], bpp: float, taken: set[str]) -> list[Result]:
     """One result of each codec that is not taken: the one whose size is nearest."""
-    best: dict[str, tuple[Rate | None, Coded]] = {}
+    best: dict[str, Result] = {}
     for pair in results:
         made = pair[1].encoding
         if made.codec in taken:
@@ -105,4 +120,5 @@ def _item(session: Session, picture: Raster, rate: Rate | None, coded: Coded) ->
     for name in METRICS:
         found = session.judge.measure((name, picture.digest, coded.raster.digest))
         measured.append((name, found.value if found is not None else None))
-    return Item(coded.encoding, coded.raster.digest, coded.decode_s, tuple(measured), rate)
+    made = coded.encoding
+    return Item(made, coded.raster.digest, coded.decode_s, tuple(measured), rate, realism=coded.realism)

@@ -6,7 +6,9 @@ from dataclasses import dataclass, replace
 
 from PySide6.QtCore import QObject, QPointF, QTimer, Signal, Slot
 
-from app.crops import Crop
+from app.columns import Column
+from app.crops import Boxes
+from app.kinds import Kind
 from app.session import Session
 from app.state import FILE, Choice, Side
 from app.viewport import Mode, Viewport
@@ -15,9 +17,9 @@ from models.codec import Rate
 LIMIT = 200  # steps
 TOGETHER_MS = 700  # zooming, panning and dragging a slider go on as one step until such a pause
 
-LOOK, RATE, CROPS = "zoom", "size", "crops"
-_GO_ON = frozenset({LOOK, RATE, CROPS})
-_WORDS = {LOOK: "the zoom", RATE: "the size", CROPS: "the boxes", "mode": "the mode", "codec": "the codec"}
+LOOK, RATE, CROPS = "the zoom", "the size", "the boxes"
+LINE, GAIN, REALISM = "the split line", "the amplification", "the realism"
+_GO_ON = frozenset({LOOK, RATE, CROPS, LINE, GAIN, REALISM})
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,11 @@ class Look:
 
 @dataclass(frozen=True)
 class Looked:
-    """All that can be taken back. `look` and `crops` belong to the picture of this hash."""
+    """All that can be taken back. `look`, `split` and `boxes` belong to the picture of this hash.
+
+    split and across: of the split line; gains: of each kind of difference; columns: what the third and the
+    fourth show.
+    """
 
     left: Choice
     right: Choice
@@ -41,9 +47,14 @@ class Looked:
     locked: bool
     mode: Mode
     flicker_right: bool
+    across: bool
+    kind: Kind
+    gains: tuple[int, ...]
+    columns: tuple[str, ...]
     picture: str
     look: Look
-    crops: tuple[Crop, ...]
+    split: float
+    boxes: Boxes
 
     def choice(self, side: Side) -> Choice:
         """What a side shows."""
@@ -78,7 +89,9 @@ class History(QObject):
         session.rate_changed.connect(self._note)
         session.side_changed.connect(self._note)
         session.picture_changed.connect(self._other_picture)
+        session.columns.changed.connect(self._note)
         session.crops.changed.connect(self._note)
+        session.crops.selection_changed.connect(self._selected)
         viewport.mode_changed.connect(self._note)
         viewport.changed.connect(self._note)
 
@@ -135,9 +148,14 @@ class History(QObject):
             session.locked,
             view.mode,
             view.flicker_right,
+            view.across,
+            view.kind,
+            view.gains,
+            tuple(session.columns.codec(column) for column in Column),
             session.anything.digest if session.anything is not None else "",
             look_of(view),
-            session.crops.all(),
+            view.split,
+            session.crops.boxes,
         )
 
     def _restore(self, state: Looked) -> None:
@@ -145,14 +163,17 @@ class History(QObject):
         try:
             wanted = dict(zip(Side, zip((state.left, state.right), state.insisted, strict=True), strict=True))
             self._session.restore(wanted, state.rate, state.locked)
+            for column, codec in zip(Column, state.columns, strict=True):
+                self._session.columns.choose(column, codec)
             view = self._viewport
-            view.flicker_right = state.flicker_right
+            view.flicker_right, view.across = state.flicker_right, state.across
+            view.set_difference(state.kind, state.gains)
             view.set_mode(state.mode)
             if state.picture == self._now.picture:
+                view.set_split(state.split)
                 show(view, state.look)
-                if state.crops != self._session.crops.all():
-                    selected = self._session.crops.selected
-                    self._session.crops.restore(state.crops, selected.name if selected is not None else "")
+                if state.boxes != self._session.crops.boxes:
+                    self._session.crops.restore(state.boxes)
             view.changed.emit()
         finally:
             self._restoring = False
@@ -176,9 +197,16 @@ class History(QObject):
         self._pause.start()
         if goes_on and self._undo:
             return
-        self._undo = [*self._undo, _Step(before, _WORDS.get(what, what))][-LIMIT:]
+        self._undo = [*self._undo, _Step(before, what)][-LIMIT:]
         self._redo.clear()
         self.changed.emit()
+
+    @Slot()
+    def _selected(self) -> None:
+        """Selecting a box is no step, but a step taken back brings the box selected before it."""
+        boxes = self._session.crops.boxes
+        if not self._restoring and boxes == self._now.boxes:
+            self._now = replace(self._now, boxes=boxes)
 
     @Slot()
     def _other_picture(self) -> None:
@@ -216,15 +244,21 @@ def _what(before: Looked, now: Looked) -> str:
         old, new = before.choice(side), now.choice(side)
         stands_in = old.codec != new.codec and not now.insisted[list(Side).index(side)]
         if stands_in and new.codec != FILE:
-            before = _with(before, side, replace(old, codec=new.codec))
+            before = _with(before, side, old.of(new.codec))
     kinds = (
         ("the swap", (before.left, before.right) == (now.right, now.left) != (now.left, now.right)),
-        ("codec", any(before.choice(side).codec != now.choice(side).codec for side in Side)),
+        ("the codec", any(before.choice(side).codec != now.choice(side).codec for side in Side)),
         ("the lock", before.locked != now.locked),
+        (REALISM, any(before.choice(side).realism != now.choice(side).realism for side in Side)),
         (RATE, (before.rate, before.left, before.right) != (now.rate, now.left, now.right)),
-        ("mode", (before.mode, before.flicker_right) != (now.mode, now.flicker_right)),
+        ("the columns", before.columns != now.columns),
+        ("the mode", (before.mode, before.flicker_right) != (now.mode, now.flicker_right)),
+        ("the kind of difference", before.kind is not now.kind),
+        (GAIN, before.gains != now.gains),
+        ("the turn of the split line", before.across != now.across),
+        (LINE, before.split != now.split),
+        (CROPS, before.boxes != now.boxes),
         (LOOK, before.look != now.look),
-        (CROPS, before.crops != now.crops),
     )
     return next((name for name, changed in kinds if changed), "")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
 from app.desk import NEVER_BY_FORCE, Desk
 from app.engine import Priority
@@ -15,6 +15,7 @@ from app.worker import Failure
 MeasureKey = tuple[str, str, str]  # metric, original's hash, picture's hash
 Both = tuple[Raster, Raster]
 STOPPED = "The measurement was stopped."
+PATIENCE_MS = 1000  # that measuring waits for compressing, 0 for not: pictures first, they share a processor
 
 
 class Judge(QObject):
@@ -27,11 +28,15 @@ class Judge(QObject):
         self._desk = desk
         self._measures: dict[MeasureKey, Measured] = {}
         self._measuring: dict[MeasureKey, int] = {}
+        self._held: dict[MeasureKey, Both] = {}
+        self._ordered: dict[MeasureKey, Both] = {}
+        self._patience = QTimer(self, singleShot=True)
+        self._patience.timeout.connect(self._start_held)
 
     @property
     def working(self) -> bool:
         """Whether a measurement is on its way."""
-        return bool(self._measuring)
+        return bool(self._measuring or self._held)
 
     @property
     def stopped(self) -> bool:
@@ -42,17 +47,48 @@ class Judge(QObject):
         """A measurement, None while it is on its way."""
         return self._measures.get(key)
 
-    def want_measures(self, wanted: Mapping[MeasureKey, Both]) -> None:
-        """Start what is missing; stop what is not in `wanted`."""
+    def want_measures(self, wanted: Mapping[MeasureKey, Both], compressing: bool = False) -> None:
+        """Start what is missing; stop what is not in `wanted`. While `compressing`, wait for a while."""
+        wanted = {**wanted, **self._ordered}
         for key in [key for key in self._measuring if key not in wanted]:
             # A metric cannot be interrupted, and loading torch again takes longer than any metric.
             self._desk.drop(self._measuring.pop(key), NEVER_BY_FORCE)
+        known = self._measures.keys() | self._measuring.keys()
+        self._held = {key: both for key, both in wanted.items() if key not in known}
+        if not (compressing and self._held and PATIENCE_MS):
+            self._start_held()
+        elif not self._patience.isActive():
+            self._patience.start(PATIENCE_MS)
+
+    def order(self, wanted: Mapping[MeasureKey, Both]) -> None:
+        """Measure these too, shown or not, until other ones are ordered; what was stopped is tried again."""
+        stopped = {key for key, found in self._measures.items() if found.absent == STOPPED}
+        for key in stopped & wanted.keys():
+            del self._measures[key]
+        for key in (self._ordered.keys() - wanted.keys()) & self._measuring.keys():
+            self._desk.drop(self._measuring.pop(key), NEVER_BY_FORCE)
+        self._ordered = dict(wanted)
         for key, both in wanted.items():
             if key not in self._measures and key not in self._measuring:
+                self._held.pop(key, None)
                 self._start(key, both)
 
+    @Slot()
+    def _start_held(self) -> None:
+        self._patience.stop()
+        held, self._held = self._held, {}
+        for key, both in held.items():
+            self._start(key, both)
+
+    def close(self) -> None:
+        """Start nothing more."""
+        self._patience.stop()
+
     def stop(self) -> None:
-        """A person's Cancel: what runs is stopped and says so."""
+        """A person's Cancel: what runs and what is held is stopped and says so."""
+        self._patience.stop()
+        self._measures |= dict.fromkeys(self._held, Measured(None, STOPPED))
+        self._held.clear()
         for key, job in self._measuring.items():
             self._measures[key] = Measured(None, STOPPED)
             self._desk.stop(job)

@@ -33,7 +33,9 @@ def side_label(session: Session, side: Side) -> Label:
         return Label()
     if view.stale:
         meanwhile = "showing the original" if view.coded is None else "showing the last result"
-        return Label(title, f"{_UNFINISHED[view.phase]}{text.DOT}{meanwhile}")
+        again = view.redecoding and view.working
+        doing = "decoding\N{HORIZONTAL ELLIPSIS}" if again else _UNFINISHED[view.phase]
+        return Label(title, f"{doing}{text.DOT}{meanwhile}")
     if view.coded is None:
         return Label(title, f"{view.raster.width}{_TIMES}{view.raster.height}")
     encoding = view.coded.encoding

@@ -60,6 +60,8 @@ class Legend(Layer):
         metrics = QFontMetricsF(font)
         high = _HIGH + metrics.height() + 2 * _PADDING - 2
         field = QRectF(_MARGIN, room.height() - _MARGIN - high, wide, high)
+        if self.canvas.looked_under(field):
+            return
         painter.save()
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setPen(Qt.PenStyle.NoPen)

@@ -73,6 +73,11 @@ class Looking(QObject):
             made[f"difference_{kind.value}"] = partial(view.set_kind, kind)
         return made
 
+    @property
+    def strip_wanted(self) -> bool:
+        """Whether a person opened the strip, boxes or not."""
+        return self._opened
+
     def refresh(self) -> None:
         """Tell the actions what is on."""
         actions, view = self._actions, self._canvas.viewport

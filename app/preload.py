@@ -12,6 +12,7 @@ import threading
 
 from PySide6.QtCore import QObject, Slot
 
+from app import quiet
 from app.session import Session
 
 log = logging.getLogger(__name__)
@@ -32,6 +33,7 @@ class Preloader(QObject):
         """For the end of the program: do not pull the interpreter from under an import."""
         if self.thread_of is not None:
             self.thread_of.join(5.0)
+        quiet.take_back()
 
     @Slot()
     def _start(self) -> None:
@@ -42,5 +44,6 @@ class Preloader(QObject):
     def _load(self) -> None:
         try:
             importlib.import_module(self._name)
+            quiet.leave_out()
         except Exception:  # whoever needs it imports it again and tells why it does not work
             log.warning("%s could not be loaded beforehand", self._name, exc_info=True)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from app.state import codec_name
+from app.state import decoded_name
 from models.codec import Encoding, Rate, entry
 from models.errors import OutputError, PictureError
 from models.metrics import TABLE
@@ -52,7 +52,7 @@ class Item:
     """One result: its file, the hash of its pixels and what was measured; None is "not measured".
 
     rate: what was asked for, None where the file was opened and not made here; decode_s: seconds;
-    number: tells results apart that would be called alike.
+    number: tells results apart that would be called alike; realism: what the file was decoded with.
     """
 
     encoding: Encoding
@@ -61,11 +61,12 @@ class Item:
     metrics: tuple[tuple[str, float | None], ...] = ()
     rate: Rate | None = None
     number: int = 1
+    realism: float = 0.0
 
     @property
     def name(self) -> str:
-        """The codec's name for people."""
-        return codec_name(self.encoding.codec)
+        """The codec's name for people, and the realism where it is not 0."""
+        return decoded_name(self.encoding.codec, self.realism)
 
     @property
     def stem(self) -> str:
@@ -97,6 +98,7 @@ class Item:
             "decode_s": self.decode_s,
             "latents_crc": made.latents_crc,
             "note": made.note,
+            **({"realism": self.realism} if self.realism else {}),
             **dict(self.metrics),
         }
 

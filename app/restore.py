@@ -12,12 +12,14 @@ from typing import Any
 
 from PySide6.QtCore import QObject, Qt, Signal, Slot
 
-from app.crops import Crop
+from app.columns import Column
+from app.crops import KEPT, Boxes, Crop
 from app.history import Look, look_of, show
+from app.kinds import Kind
 from app.session import Session
-from app.state import FILE, Choice, Level, Notice, Side
-from app.viewport import Viewport
-from models.codec import Rate
+from app.state import FILE, ORIGINAL, Choice, Level, Notice, Side
+from app.viewport import GAINS, Viewport
+from models.codec import Rate, entry
 from models.errors import CodecError, HflicError
 from models.files import write_file
 
@@ -25,13 +27,15 @@ log = logging.getLogger(__name__)
 
 MAX_PATHS, MAX_CROPS = 500, 100
 _NAMED = 3  # missing files that are named in a message
+_KINDS = [kind.value for kind in Kind]
 
 
 @dataclass(frozen=True)
 class Remembered:
     """Where a session stands. `paths`: all opened pictures; `files`: compressed files on the sides, "" none.
 
-    look and crops belong to the picture `current`.
+    look and boxes belong to the picture `current`; others: boxes of further pictures by the picture's hash.
+    difference and gains: the kind of difference and how much each kind is amplified; columns: their codecs.
     """
 
     paths: tuple[str, ...] = ()
@@ -41,8 +45,13 @@ class Remembered:
     files: tuple[str, str] = ("", "")
     look: Look = Look(True)
     split: float = 0.5
+    across: bool = False
     flicker_right: bool = False
-    crops: tuple[Crop, ...] = ()
+    difference: str = Kind.ABSOLUTE.value
+    gains: tuple[int, ...] = ()
+    columns: tuple[str, ...] = ()
+    boxes: Boxes = Boxes()
+    others: tuple[tuple[str, Boxes], ...] = ()
 
     @property
     def anything(self) -> bool:
@@ -74,7 +83,8 @@ class SessionFile:
         """Write it, all or nothing."""
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            write_file(self.path, json.dumps(asdict(remembered), indent=1, allow_nan=False).encode())
+            text = json.dumps(asdict(remembered), indent=1, allow_nan=False, default=sorted)  # sets
+            write_file(self.path, text.encode())
         except (OSError, HflicError, ValueError):
             log.warning("the session cannot be kept", exc_info=True)
 
@@ -91,6 +101,8 @@ def remember(session: Session, viewport: Viewport, without: Path | None = None) 
     if current is None and (picture is not None or not any(files)):
         return Remembered()
     paths = [path for path in session.opener.paths if path != without]
+    shown = session.anything.digest if session.anything is not None else ""
+    others = [(name, _few(boxes)) for name, boxes in session.crops.known().items() if name != shown]
     return Remembered(
         paths=tuple(str(path.absolute()) for path in paths if current in paths)[:MAX_PATHS],
         current=str(current.absolute()) if current is not None else "",
@@ -99,9 +111,18 @@ def remember(session: Session, viewport: Viewport, without: Path | None = None) 
         files=(files[0], files[1]),
         look=look_of(viewport),
         split=viewport.split,
+        across=viewport.across,
         flicker_right=viewport.flicker_right,
-        crops=session.crops.all()[:MAX_CROPS],
+        difference=viewport.kind.value,
+        gains=viewport.gains,
+        columns=tuple(session.columns.codec(column) for column in Column),
+        boxes=_few(session.crops.boxes),
+        others=tuple(others[-KEPT:]),
     )
+
+
+def _few(boxes: Boxes) -> Boxes:
+    return replace(boxes, crops=boxes.crops[:MAX_CROPS])
 
 
 class Restorer(QObject):
@@ -138,6 +159,7 @@ class Restorer(QObject):
         self._session.picture_changed.connect(self._look)
         if not keep_codecs:
             self._choose()
+        self._arrange()
         self._others = tuple(path for path in paths if path.is_file())
         self._next()
 
@@ -154,6 +176,15 @@ class Restorer(QObject):
                 wanted[side] = (replace(kept, rate=rate), session.insisted(side))
         rate = wanted[Side.LEFT][0].rate
         session.restore(wanted, rate, session.locked and rate == wanted[Side.RIGHT][0].rate)
+
+    def _arrange(self) -> None:
+        """What does not wait for the picture."""
+        session, view, was = self._session, self._viewport, self._remembered
+        view.set_difference(Kind(was.difference), was.gains or view.gains)
+        for column, codec in zip(Column, was.columns, strict=False):
+            session.columns.choose(column, codec)
+        for digest, boxes in was.others:
+            session.crops.learn(digest, boxes)
 
     @Slot()
     def _next(self) -> None:
@@ -182,11 +213,11 @@ class Restorer(QObject):
             return
         self._begun = True
         view.flicker_right = was.flicker_right
-        view.set_split(was.split)
+        view.set_line(was.split, was.across)
         show(view, was.look)
-        if was.crops and session.picture is not None:
-            session.crops.show_raster(session.picture)
-            session.crops.restore(was.crops)
+        if was.boxes.crops:
+            session.crops.show_raster(shown)
+            session.crops.restore(was.boxes)
 
     def _tell_gone(self, gone: list[Path]) -> None:
         names = ", ".join(str(path) for path in gone[:_NAMED])
@@ -210,6 +241,7 @@ def _checked(stored: Any) -> Remembered:
     if not isinstance(stored, dict):
         raise TypeError("no session in it")
     files = _texts(stored.get("files"))
+    gains = tuple(gain for gain in _list(stored.get("gains")) if type(gain) is int)
     split = stored.get("split")
     return Remembered(
         paths=_texts(stored.get("paths"))[:MAX_PATHS],
@@ -219,8 +251,13 @@ def _checked(stored: Any) -> Remembered:
         files=(files[0], files[1]) if len(files) == 2 else ("", ""),
         look=_look(stored.get("look")),
         split=split if isinstance(split, float) and 0 <= split <= 1 else 0.5,
+        across=stored.get("across") is True,
         flicker_right=stored.get("flicker_right") is True,
-        crops=tuple(filter(None, map(_crop, _list(stored.get("crops")))))[:MAX_CROPS],
+        difference=kind if (kind := stored.get("difference")) in _KINDS else Kind.ABSOLUTE.value,
+        gains=gains if len(gains) == len(Kind) and set(gains) <= set(GAINS) else (),
+        columns=tuple(codec if _usable(codec) else "" for codec in _texts(stored.get("columns"))),
+        boxes=_boxes(stored.get("boxes")),
+        others=tuple(filter(None, map(_other, _list(stored.get("others")))))[-KEPT:],
     )
 
 
@@ -243,8 +280,10 @@ def _choice(value: Any) -> Choice | None:
     if not isinstance(rate, Mapping):
         return None
     given = {name: rate[name] for name in ("quality", "bpp", "bytes") if _finite(rate.get(name))}
+    share = value.get("realism")
+    realism = min(max(float(share), 0.0), 1.0) if _finite(share) else 0.0  # type: ignore[arg-type]
     try:
-        return Choice(value["codec"], Rate(**given))
+        return Choice(value["codec"], Rate(**given), realism)
     except (CodecError, TypeError):
         return None
 
@@ -256,6 +295,31 @@ def _look(value: Any) -> Look:
     if not all(map(_finite, numbers)) or not numbers[0] > 0:  # type: ignore[operator]
         return Look(True)
     return Look(False, *map(float, numbers))  # type: ignore[arg-type]
+
+
+def _usable(codec: str) -> bool:
+    """Whether a column can hold it; a later version may have known more."""
+    try:
+        return codec in {"", ORIGINAL} or bool(entry(codec.partition(":")[0]))
+    except CodecError:
+        return False
+
+
+def _boxes(value: Any) -> Boxes:
+    if not isinstance(value, dict):
+        return Boxes()
+    crops = tuple(filter(None, map(_crop, _list(value.get("crops")))))[:MAX_CROPS]
+    selected = value.get("selected")
+    return Boxes(
+        crops, selected if isinstance(selected, str) else "", frozenset(_texts(value.get("proposed")))
+    )
+
+
+def _other(value: Any) -> tuple[str, Boxes] | None:
+    if not (isinstance(value, list) and len(value) == 2 and isinstance(value[0], str)):
+        return None
+    boxes = _boxes(value[1])
+    return (value[0], boxes) if boxes.crops else None
 
 
 def _crop(value: Any) -> Crop | None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
 
-from app.desk import Desk
+from app.desk import Desk, Progress
 from app.engine import Priority
 from app.raster import Raster
 from app.state import Level, Notice
@@ -26,19 +26,38 @@ class Saver(QObject):
         self._desk = desk
         self.running = 0  # files being written
 
-    def save(self, task: Task, rasters: Sequence[Raster]) -> None:
-        """Run a task that writes a file and gives its path."""
+    def save(
+        self,
+        task: Task,
+        rasters: Sequence[Raster],
+        ended: Callable[[Path | None], None] = lambda path: None,
+        progress: Progress | None = None,
+    ) -> int:
+        """Run a task that writes a file and gives its path; gives the job's number, by which it is stopped.
+
+        `ended` gets the path, or None where nothing was written; why not has been noticed by then.
+        """
 
         def finish(path: Path) -> None:
             self.running -= 1
             self.noticed.emit(Notice(Level.INFO, f"Saved {path}"))
             self.saved.emit(path)
+            ended(path)
 
         def fail(failure: Failure | None) -> None:
             self.running -= 1
             if failure is not None:
                 self.noticed.emit(Notice(Level.ERROR, failure.text, failure.details))
             self.save_failed.emit()
+            ended(None)
 
         self.running += 1
-        self._desk.ask(task, Priority.SAVE, finish, fail, rasters)
+        return self._desk.ask(task, Priority.SAVE, finish, fail, rasters, progress)
+
+    def sweep(self, task: Task) -> None:
+        """Run a task that tidies up; nobody hears of it."""
+        self._desk.ask(task, Priority.SAVE, lambda _: None, lambda _: None)
+
+    def stop(self, job: int) -> None:
+        """A person's Cancel: `ended(None)` follows within a moment."""
+        self._desk.stop(job)

@@ -25,6 +25,7 @@ from app.judge import Judge
 from app.kinds import Kind
 from app.opener import Opener
 from app.raster import Raster
+from app.realism import Redecoder
 from app.reloading import Reloader
 from app.saver import Saver
 from app.state import FILE, Choice, Key, Level, Notice, Phase, Side, SideView, codec_name
@@ -91,6 +92,9 @@ class Session(QObject):
         parts = (self.compressor, self.judge, self.catalogue)
         self.columns = Columns(lambda: Base(self.picture, self.choice(Side.LEFT)), parts, self)
         self.reloader = Reloader(self, self)
+        self.realism = Redecoder(self._desk, self)
+        judging = (self.judge, self.faces, self.face_numbers, self.differences, self.places)
+        self._workers = (self.realism, *judging)
         self._settling = QTimer(self, singleShot=True, interval=SETTLE_MS)
         self._connect()
 
@@ -107,6 +111,8 @@ class Session(QObject):
         self.compressor.failed.connect(self._compressing_failed)
         self.columns.changed.connect(self._reconcile)
         self.judge.measured.connect(self.measured)
+        self.realism.changed.connect(self._reconcile)
+        self.realism.failed.connect(self._report)
         self.differences.changed.connect(self.difference_changed)
         self.differences.failed.connect(self._report)
         self.places.failed.connect(self._report)
@@ -141,7 +147,7 @@ class Session(QObject):
             self._tell(Level.WARNING, "There is no photo to compress: open the one this file was made from.")
             self.side_changed.emit(side)
             return
-        wish.choice, wish.insisted = replace(wish.choice, codec=codec), True
+        wish.choice, wish.insisted = wish.choice.of(codec), True
         self._settle(later=False)
 
     def set_rate(self, side: Side, rate: Rate, settle: bool = False) -> None:
@@ -150,6 +156,11 @@ class Session(QObject):
             self._wishes[each].choice = replace(self._wishes[each].choice, rate=rate)
         self.rate = rate
         self.rate_changed.emit()
+        self._settle(settle)
+
+    def set_realism(self, side: Side, share: float, settle: bool = False) -> None:
+        """Decode a side's file with this much of its codec's realistic decoder. Nothing is encoded again."""
+        self._wishes[side].choice = replace(self._wishes[side].choice, realism=share)
         self._settle(settle)
 
     def set_locked(self, locked: bool) -> None:
@@ -179,10 +190,8 @@ class Session(QObject):
 
     def retry(self) -> None:
         """Try again what failed or was stopped."""
-        self.compressor.retry()
-        self.judge.retry()
-        self.face_numbers.retry()
-        self.differences.retry()
+        for worker in (self.compressor, self.realism, self.judge, self.face_numbers, self.differences):
+            worker.retry()
         self._reconcile()
 
     def cancel(self) -> None:
@@ -191,11 +200,8 @@ class Session(QObject):
         self.opener.stop()
         waiting = [key for side in Side if (key := self._key(side)) is not None]
         self.compressor.stop([*waiting, *self.columns.wanted()])
-        self.judge.stop()
-        self.faces.stop()
-        self.face_numbers.stop()
-        self.differences.stop()
-        self.places.stop()
+        for worker in self._workers:
+            worker.stop()
         self._reconcile(start=False)
 
     def save_file(self, side: Side, path: Path) -> None:
@@ -222,6 +228,7 @@ class Session(QObject):
     def close(self) -> None:
         """Forget all jobs and stop the engine."""
         self._settling.stop()
+        self.judge.close()
         self.reloader.files.stop()
         self._desk.drop_all()
         self._engine.close()
@@ -264,15 +271,7 @@ class Session(QObject):
     @property
     def working(self) -> bool:
         """Whether there is something Cancel would stop."""
-        workers = (
-            self.compressor,
-            self.judge,
-            self.faces,
-            self.face_numbers,
-            self.differences,
-            self.places,
-        )
-        return bool(self.opener.name) or any(worker.working for worker in workers)
+        return bool(self.opener.name or self.compressor.working) or any(w.working for w in self._workers)
 
     @property
     def difference(self) -> Raster | None:
@@ -281,6 +280,9 @@ class Session(QObject):
 
     def view(self, side: Side) -> SideView:
         """All there is to show of a side now."""
+        return self.realism.shown(self._faithful(side), self._wishes[side].shown)
+
+    def _faithful(self, side: Side) -> SideView:
         return view_of(side, self._wishes[side], self.picture, self.compressor, self.catalogue)
 
     def measure(self, side: Side, metric: str) -> Measured | None:
@@ -316,6 +318,7 @@ class Session(QObject):
                 wanted[key] = self.picture
         if start and not self._settling.isActive():
             self.compressor.want(wanted | self.columns.wanted())
+            self.realism.want([self._faithful(side) for side in Side])
         for side in Side:
             view = self.view(side)
             if view.phase is Phase.DONE:
@@ -328,7 +331,7 @@ class Session(QObject):
 
     def _want_judgement(self) -> None:
         measures = measures_of([self.view(side) for side in Side], self.picture)
-        self.judge.want_measures(measures | self.columns.measures())
+        self.judge.want_measures(measures | self.columns.measures(), self.compressor.working)
         kind = self._difference_wanted
         self.differences.want(self.both if kind is not None else None, kind or Kind.ABSOLUTE)
 
@@ -342,7 +345,7 @@ class Session(QObject):
                 wish.file = None
                 if wish.choice.codec == FILE:
                     taken = [self._wishes[side.other].choice.codec]
-                    wish.choice = replace(wish.choice, codec=self.catalogue.best(taken))
+                    wish.choice = wish.choice.of(self.catalogue.best(taken))
         self._reconcile()
         self.picture_changed.emit()
         if raster.notices:
@@ -356,7 +359,7 @@ class Session(QObject):
             for wish in self._wishes.values():
                 wish.shown = wish.file = None
         self._wishes[side].file = coded
-        self._wishes[side].choice = replace(self._wishes[side].choice, codec=FILE)
+        self._wishes[side].choice = self._wishes[side].choice.of(FILE)
         self._reconcile()
         self.picture_changed.emit()
         if alone:

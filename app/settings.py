@@ -21,7 +21,7 @@ MAX_RECENT = 12
 
 @dataclass(frozen=True)
 class Settings:
-    """All that is remembered. `geometry` and `state`: the window's, as Qt writes them, in base64."""
+    """All that is remembered. `geometry` of the window, `state` of its splitter: Qt's bytes in base64."""
 
     theme: str = "system"
     left: str = "hflic"
@@ -39,6 +39,7 @@ class Settings:
     restore: bool = True  # whether the next start begins where the last session ended
     single: bool = True  # whether later starts open their files in this window
     commands: tuple[str, ...] = ()  # ids used lately in the command palette
+    panels: tuple[str, ...] = ("grid",)  # ids of what is switched on
 
     def with_recent(self, path: Path) -> Settings:
         """With a path in front of the recent ones."""

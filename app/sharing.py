@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PySide6.QtCore import QSizeF
+from PySide6.QtCore import QSizeF, QStandardPaths, Qt
 from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QApplication, QFileDialog
 
+from app.commands import sample_photo
+from app.exporter import Exporter
+from app.exporting import Form, offers_of
 from app.exports import ExportCrops, ExportLabelled, ExportReport
 from app.gather import boxes_of_session, report_of
+from app.panels.export import ExportDialog
 from app.panels.filmstrip import FilmStrip
 from app.raster import Raster
 from app.report import Box
@@ -24,14 +30,6 @@ if TYPE_CHECKING:
 
 DETAIL = 512  # pixels: a view up to this wide and high is a detail worth a box in a figure
 _GAP = 8  # white pixels between copied crops
-_KINDS = {
-    ".png": "PNG picture (*.png)",
-    ".pdf": "PDF document (*.pdf)",
-    ".svg": "SVG drawing (*.svg)",
-    ".html": "Web page (*.html)",
-    ".zip": "Zip archive (*.zip)",
-    "": "Folder (*)",
-}
 _FIGURES = (".png", ".pdf", ".svg")
 _NO_RESULT = "There is no result to export yet: wait until a side is compressed."
 
@@ -41,6 +39,7 @@ class Sharing:
 
     def __init__(self, window: Window) -> None:
         self._window = window
+        self.exporter = Exporter(window.session, window)
         self.filmstrip = FilmStrip(window.session)
         self.filmstrip.path_wanted.connect(window.session.opener.go)
         window.session.reloader.back.connect(window.messages.clear)
@@ -48,11 +47,7 @@ class Sharing:
     def commands(self) -> dict[str, Callable[[], object]]:
         """What the actions do."""
         return {
-            "export_figure": self._ask_figure,
-            "export_page": self._ask_page,
-            "export_bundle": self._ask_bundle,
-            "export_labelled": self._ask_labelled,
-            "export_crops": self._ask_crops,
+            **{form.value: partial(self.ask, form) for form in Form},
             "copy_crop": self.copy_crop,
             "open_folder": self._ask_folder,
             "filmstrip": lambda: self.filmstrip.set_wanted(not self.filmstrip.wanted),
@@ -152,24 +147,30 @@ class Sharing:
 
     # Asking
 
-    def _ask_figure(self) -> None:
-        self._ask_and("Export a figure sheet", "figure", _FIGURES, self.export)
-
-    def _ask_page(self) -> None:
-        self._ask_and("Export a web page", "comparison", (".html",), self.export)
-
-    def _ask_bundle(self) -> None:
-        self._ask_and("Export an evidence bundle", "evidence", (".zip", ""), self.export)
-
-    def _ask_labelled(self) -> None:
-        self._ask_and("Export the crop with labels", "crop", _FIGURES, self.export_labelled)
-
-    def _ask_crops(self) -> None:
-        chosen = QFileDialog.getExistingDirectory(
-            self._window, "Export all boxes into a folder", self._window.folder()
+    def ask(self, form: Form) -> ExportDialog | None:
+        """Open the export dialog; None where there is nothing to export."""
+        window = self._window
+        session = window.session
+        picture = session.picture
+        if picture is None:
+            window.tell(_NO_RESULT, Level.WARNING)
+            return None
+        found = report_of(session)
+        own = picture.path is not None and picture.path != sample_photo()
+        folder = picture.path.parent if own and picture.path is not None else _usual(window.folder())
+        if not os.access(folder, os.W_OK):
+            folder = _usual(window.folder())
+        dialog = ExportDialog(
+            window,
+            self.exporter,
+            offers_of(session),
+            form,
+            (boxes_of_session(session), self._detail(), self.box()),
+            (folder, found[0].stem if found is not None else "picture", picture.path),
         )
-        if chosen:
-            self.export_crops(Path(chosen))
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.open()
+        return dialog
 
     def _ask_folder(self) -> None:
         chosen = QFileDialog.getExistingDirectory(
@@ -178,21 +179,9 @@ class Sharing:
         if chosen:
             self._window.commands.open_paths([Path(chosen)])
 
-    def _ask_and(
-        self, title: str, what: str, suffixes: tuple[str, ...], write: Callable[[Path], None]
-    ) -> None:
-        """Ask for a path; a name without a suffix takes that of the chosen kind."""
-        found = report_of(self._window.session)
-        stem = found[0].stem if found is not None else "picture"
-        start = str(Path(self._window.folder()) / f"{stem}-{what}{suffixes[0]}")
-        kinds = ";;".join(_KINDS[suffix] for suffix in suffixes)
-        chosen, kind = QFileDialog.getSaveFileName(self._window, title, start, kinds)
-        if not chosen:
-            return
-        path = Path(chosen)
-        wanted = next((suffix for suffix in suffixes if _KINDS[suffix] == kind), suffixes[0])
-        if not wanted and path.suffix.lower() == suffixes[0]:
-            path = path.with_suffix("")  # the suggested name, but a folder was chosen
-        elif path.suffix.lower() not in suffixes or not path.suffix:
-            path = path.with_name(path.name + wanted)
-        write(path)
+
+def _usual(folder: str) -> Path:
+    """Where files were last, else where the system keeps pictures."""
+    pictures = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.PicturesLocation)
+    places = (Path(place) for place in (folder, pictures) if place)
+    return next((place for place in places if os.access(place, os.W_OK)), Path.home())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from app.raster import Raster
@@ -65,10 +65,18 @@ class Notice:
 
 @dataclass(frozen=True)
 class Choice:
-    """What a side shall show: ORIGINAL, FILE (a compressed file that was opened) or a codec id at a rate."""
+    """What a side shall show: ORIGINAL, FILE (a compressed file that was opened) or a codec id at a rate.
+
+    realism: how much of the codec's realistic decoder is used, 0..1; nothing where it has none.
+    """
 
     codec: str
     rate: Rate
+    realism: float = 0.0
+
+    def of(self, codec: str) -> Choice:
+        """Another codec at the same rate, faithful: a realism belongs to one codec."""
+        return replace(self, codec=codec, realism=0.0)
 
 
 @dataclass(frozen=True)
@@ -86,6 +94,7 @@ class SideView:
 
     raster: what to draw, None for nothing; stale: whether it belongs to an older choice; coded: the file
     behind it, None for the original; stage and done (0..1) while waiting and running; error: why it failed.
+    redecoding: the file is there and only its decoding, with another realism, is not.
     """
 
     side: Side
@@ -97,6 +106,7 @@ class SideView:
     stage: str = ""
     done: float = 0.0
     error: str = ""
+    redecoding: bool = False
 
     @property
     def working(self) -> bool:
@@ -109,18 +119,27 @@ class SideView:
         if self.choice.codec == ORIGINAL:
             return "Original"
         # What made the file says more than what was asked for: "hflic" may be served by other weights.
-        made = self.coded is not None and not self.stale
-        return codec_name(self.coded.encoding.codec if self.coded and made else self.choice.codec)
+        if self.coded is None or self.stale:
+            return codec_name(self.choice.codec)
+        return decoded_name(self.coded.encoding.codec, self.coded.realism)
 
 
 def codec_name(id: str) -> str:
-    """A codec's name for people, with the size where the id gives one."""
+    """A codec's name for people, with the size and the realism where the id gives them."""
+    known, _, share = id.partition("+")
+    if share:
+        return f"{codec_name(known)}, realism {share}"
     base, _, size = id.partition(":")
     try:
         name = entry(base).name
     except CodecError:
         return id
     return f"{name} {size}" if size else name
+
+
+def decoded_name(id: str, realism: float) -> str:
+    """A codec's name with the realism its file was decoded with, where that is not 0."""
+    return f"{codec_name(id)}, realism {realism:.2g}" if realism else codec_name(id)
 
 
 class ResultCache:
@@ -177,4 +196,5 @@ __all__ = [
     "Side",
     "SideView",
     "codec_name",
+    "decoded_name",
 ]

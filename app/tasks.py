@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
 
 from app.lanes import FACES, FILES, LEARNED, PLAIN, lane_of
 from app.raster import Raster, from_picture
@@ -16,6 +19,7 @@ from models.errors import BitstreamError, CodecError, HflicError, PictureError, 
 from models.files import read_file
 from models.memory import forget_peak, peak_mib
 from models.picture import Picture
+from models.realism import decoder_of
 
 if TYPE_CHECKING:
     from app.worker import Bench
@@ -27,7 +31,8 @@ class Coded:
     """An encoding and what decoding its bytes gave.
 
     decode_s: wall-clock seconds; peak_mib: the most memory the codec's process held meanwhile, where the
-    system tells; kmac: thousand multiply-accumulates a pixel there and back, of networks.
+    system tells; kmac: thousand multiply-accumulates a pixel there and back, of networks. realistic: whether
+    the codec has a realistic decoder for its files; realism: how much of it the raster was made with.
     """
 
     encoding: Encoding
@@ -35,6 +40,8 @@ class Coded:
     decode_s: float
     peak_mib: float | None = None
     kmac: float | None = None
+    realistic: bool = False
+    realism: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -109,7 +116,8 @@ class OpenCoded:
         seconds = time.perf_counter() - begin
         nan = float("nan")
         encoding = Encoding(data, coder.id, nan, picture.width, picture.height, nan, coder.weights)
-        return Coded(encoding, _kept(bench, replace(picture, path=self.path)), seconds)
+        raster = _kept(bench, replace(picture, path=self.path))
+        return Coded(encoding, raster, seconds, realistic=decoder_of(coder) is not None)
 
 
 @dataclass(frozen=True)
@@ -139,7 +147,8 @@ class Compress:
         peak = peak_mib() if known else None
         bench.watch.step("showing", 1.0)
         kmac: float | None = getattr(coder, "kmac_per_pixel", None)
-        return Coded(encoding, _kept(bench, decoded), seconds, peak, kmac)
+        realistic = decoder_of(coder) is not None
+        return Coded(encoding, _kept(bench, decoded), seconds, peak, kmac, realistic)
 
 
 @dataclass(frozen=True)
@@ -174,8 +183,6 @@ class Difference:
 
     def run(self, bench: Bench) -> Raster:
         """Raises nothing for people: the sizes are equal by construction."""
-        import numpy as np
-
         left, right = bench.picture(self.left).pixels, bench.picture(self.right).pixels
         return from_picture(Picture(np.maximum(left, right) - np.minimum(left, right)))
 
@@ -217,7 +224,11 @@ class Examine:
 
 @dataclass(frozen=True)
 class WarmUp:
-    """Load what every learned codec and metric needs, so that the first real task begins at once -> None."""
+    """Load what every learned codec and metric needs, so that the first real task begins at once -> None.
+
+    The codec that is offered first is loaded and used once: whatever torch prepares at a first use is then
+    prepared for all of them.
+    """
 
     lane: ClassVar[str] = LEARNED
 
@@ -227,6 +238,14 @@ class WarmUp:
             importlib.import_module("models.learned")
         except (ImportError, OSError) as error:
             raise CodecError(f"torch does not load ({error}): run make setup again") from error
+        first = next((line.id for line in CATALOGUE if line.learned and not codec.missing(line.id)), None)
+        if first is not None:
+            bench.watch.step(f"loading {first}", 0.5)
+            with contextlib.suppress(HflicError):  # whoever needs it hears of it then
+                coder = codec.get(first)
+                coder.decode(
+                    coder.encode(Picture(np.full((64, 64, 3), 128, np.uint8)), Rate(quality=50)).data
+                )
 
 
 @dataclass(frozen=True)

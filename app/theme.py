@@ -127,6 +127,18 @@ QPushButton:pressed { background: PRESSED; }
 QPushButton:checked { background: ACCENT; color: #ffffff; border-color: ACCENT; }
 QPushButton:focus { border-color: ACCENT; }
 QPushButton:disabled { color: FADED; }
+QDialog QPushButton:default { background: ACCENT; color: #ffffff; border-color: ACCENT; }
+QDialog QPushButton:default:disabled { background: BUTTON; color: FADED; border-color: LINE; }
+QDialog QLineEdit, QDialog QTreeWidget { border: 1px solid LINE; border-radius: 5px; }
+QDialog QLineEdit { padding: 4px 6px; }
+QDialog QTableWidget { background: CARD; border: 1px solid LINE; border-radius: 5px; }
+QDialog QLineEdit:focus, QDialog QTreeWidget:focus { border-color: ACCENT; }
+QTreeWidget::item { padding: 3px 2px; }
+QTreeWidget::indicator, QCheckBox::indicator { width: 14px; height: 14px; border-radius: 3px; }
+QTreeWidget::indicator:unchecked, QCheckBox::indicator:unchecked { border: 1px solid QUIET; }
+QTreeWidget::indicator:checked, QCheckBox::indicator:checked {
+  border: 1px solid ACCENT; background: ACCENT; image: url("@CHECK@");
+}
 QToolButton#flat { border: 1px solid transparent; border-radius: 5px; padding: 3px; }
 QToolButton#flat:hover { background: HOVER; }
 QToolButton#flat:checked { background: PRESSED; }
@@ -169,7 +181,8 @@ def _style(dark: bool) -> str:
     text = _STYLE
     for name in sorted(names, key=len, reverse=True):
         text = text.replace(name, names[name])
-    return text
+    # Last: the names of colours may stand in a path.
+    return text.replace("@CHECK@", (asset_folder() / "icons" / "check-white.svg").as_posix())
 
 
 _STYLE_LIGHT, _STYLE_DARK = _style(False), _style(True)

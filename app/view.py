@@ -14,7 +14,7 @@ from PySide6.QtCore import QBuffer, QByteArray, QEvent, QIODevice, QObject, QTim
 from PySide6.QtGui import QFileOpenEvent
 from PySide6.QtWidgets import QApplication
 
-from app import theme
+from app import quiet, theme
 from app.commands import sample_photo
 from app.docs import Page
 from app.engine import Engine
@@ -91,6 +91,7 @@ def open_viewer(
         if screenshot is not None:
             return _make_screenshot(app, window, Path(screenshot))
         window.show()
+        quiet.leave_out()
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl+C in the terminal ends the program
         code = app.exec()
         store.save(window.settings)

@@ -11,6 +11,7 @@ from app.kinds import Kind
 
 SMALLEST, LARGEST = 1 / 64, 64.0
 ZOOM_STEP = 2**0.25
+GAINS = (1, 2, 4, 8, 16)
 
 
 class Mode(Enum):
@@ -107,6 +108,11 @@ class Viewport(QObject):
         self.split = min(max(share, 0.0), 1.0)
         self.changed.emit()
 
+    def set_line(self, share: float, across: bool) -> None:
+        """Put the split line back where and as it was."""
+        self.across = across
+        self.set_split(share)
+
     def turn_split(self) -> None:
         """Turn the split line: upright or across."""
         self.across = not self.across
@@ -134,9 +140,22 @@ class Viewport(QObject):
         """How much the difference is amplified: 1, 2, 4, 8 or 16. Each kind has its own."""
         return self._gains[self.kind]
 
+    @property
+    def gains(self) -> tuple[int, ...]:
+        """How much each kind of difference is amplified, in the order of `Kind`."""
+        return tuple(self._gains[kind] for kind in Kind)
+
     def set_gain(self, gain: int) -> None:
         """Amplify the difference."""
         self._gains[self.kind] = gain
+        self.changed.emit()
+
+    def set_difference(self, kind: Kind, gains: tuple[int, ...]) -> None:
+        """Put back which difference is shown in its mode and how much each kind is amplified."""
+        self._gains = dict(zip(Kind, gains, strict=True))
+        other, self.kind = kind is not self.kind, kind
+        if other and self.mode is Mode.DIFFERENCE:
+            self.mode_changed.emit()
         self.changed.emit()
 
     def set_kind(self, kind: Kind) -> None:

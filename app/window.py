@@ -20,7 +20,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from app import actions, bars, facts, labels, theme
+from app import actions, bars, facts, keeping, labels, theme
 from app.canvas import Canvas
 from app.commands import Commands, sample_photo
 from app.dropping import DropTarget
@@ -29,6 +29,7 @@ from app.history import History
 from app.hold import HoldOriginal
 from app.looking import Looking
 from app.marks import Box
+from app.panels.difference import DifferenceCard
 from app.panels.inspector import Inspector
 from app.panels.messages import MessageBar
 from app.panels.overlays import DropOverlay, EmptyState, OpeningStrip
@@ -66,6 +67,8 @@ class Window(QMainWindow):
         self.sharing.filmstrip.set_wanted(settings.filmstrip)
         self.commands = Commands(self)
         self.inspector = Inspector(session, self.actions_by_id["lock"])
+        self.difference = DifferenceCard(self.viewport)
+        self.inspector.add_card(self.difference)
         self._stack = QStackedWidget()
         self.drop = DropOverlay(self._stack)
         self.opening = OpeningStrip(self._stack)
@@ -88,12 +91,15 @@ class Window(QMainWindow):
             self.restoreGeometry(unpacked(settings.geometry))
         self._restyle()
         self._refresh()
+        keeping.open_again(self, settings)
+        self._refresh()
 
     @property
     def settings(self) -> Settings:
         """What to keep for the next start."""
         geometry = packed(bytes(self.saveGeometry().data()))
         settings = replace(self._settings, filmstrip=self.sharing.filmstrip.wanted)
+        settings = keeping.with_panels(settings, self)
         return facts.kept(settings, self.session, self.viewport, geometry)
 
     def set_theme(self, name: str) -> None:
@@ -130,16 +136,16 @@ class Window(QMainWindow):
     def _arrange(self) -> None:
         self._stack.addWidget(self.empty)
         self._stack.addWidget(self.canvas)
-        self._split = QSplitter(Qt.Orientation.Vertical)
+        self.splitter = QSplitter(Qt.Orientation.Vertical)
         for widget, share in ((self._stack, 1), (self.looking.strip, 0)):
-            self._split.addWidget(widget)
-            self._split.setStretchFactor(self._split.indexOf(widget), share)
-        self._split.setChildrenCollapsible(False)
+            self.splitter.addWidget(widget)
+            self.splitter.setStretchFactor(self.splitter.indexOf(widget), share)
+        self.splitter.setChildrenCollapsible(False)
         left = QVBoxLayout()
         left.setContentsMargins(0, 0, 0, 0)
         left.setSpacing(0)
         left.addWidget(self.messages)
-        left.addWidget(self._split, 1)
+        left.addWidget(self.splitter, 1)
         left.addWidget(self.sharing.filmstrip)
         whole = QWidget()
         row = QHBoxLayout(whole)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from app.catalogue import Catalogue
 from app.compressor import Compressor
@@ -59,7 +59,7 @@ def make_possible(wish: Wish, other: str, catalogue: Catalogue) -> str:
     if not reason:
         return ""
     told = f"{codec_name(wish.choice.codec)} cannot be used here: {reason}" if wish.insisted else ""
-    wish.choice = replace(wish.choice, codec=catalogue.best([other]))
+    wish.choice = wish.choice.of(catalogue.best([other]))
     wish.insisted = False
     return told
 
@@ -77,7 +77,7 @@ def put_back(
         gone = choice.codec == FILE and wish.file is None
         nothing_to_compress = not original_open and wish.choice.codec == FILE
         kept = wish.choice.codec if gone or nothing_to_compress else choice.codec
-        wish.choice, wish.insisted = replace(choice, codec=kept), insisted
+        wish.choice, wish.insisted = choice if kept == choice.codec else choice.of(kept), insisted
 
 
 def measure_key(view: SideView, picture: Raster | None, metric: str) -> MeasureKey | str:

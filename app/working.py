@@ -15,6 +15,7 @@ from app.panels.dialogs import versions
 from app.panels.docs import DocsWindow, docs_missing
 from app.panels.jobs import JobsButton, JobsPanel
 from app.panels.palette import Palette
+from app.panels.results import ResultsDialog
 from app.state import Level, Side, SideView
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ class Working:
         self.queue = JobsPanel(window.session.jobs, window)
         self.button = JobsButton(window.session.jobs)
         self._guide: DocsWindow | None = None
+        self._table: ResultsDialog | None = None
         self.button.clicked.connect(self.show_queue)
         window.history.changed.connect(self.name_steps)
 
@@ -43,6 +45,7 @@ class Working:
             "restore": self._toggle_restore,
             "single": self._toggle_single,
             "guide": self.show_guide,
+            "table": self.show_table,
         }
 
     def name_steps(self) -> None:
@@ -100,6 +103,13 @@ class Working:
 
     def _toggle_single(self) -> None:
         self._window.set_single(not self._window.settings.single)
+
+    def show_table(self) -> None:
+        """Open the table of all results beside the picture."""
+        if self._table is None:
+            self._table = ResultsDialog(self._window.session, self._window)
+        self._table.show()
+        to_front(self._table)
 
     def show_guide(self) -> None:
         """Open the documentation in a window of its own."""

@@ -79,7 +79,7 @@ def bench(
         raise CodecError(reason)
     context = multiprocessing.get_context("spawn")
     count = threads or available_cores()
-    with ProcessPoolExecutor(1, mp_context=context, initializer=_begin, initargs=(count,)) as pool:
+    with ProcessPoolExecutor(1, mp_context=context, initializer=begin, initargs=(count,)) as pool:
         try:
             return pool.submit(_measure, codec, size, quality, repeats, count).result()
         except BrokenProcessPool as error:
@@ -91,7 +91,8 @@ def available_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _begin(threads: int) -> None:
+def begin(threads: int) -> None:
+    """A measuring process begins: no warnings, and so many threads."""
     warnings.simplefilter("ignore")  # libraries' warnings are for programmers
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ[name] = str(threads)

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from models import codec as codecs
+from models.assets import how_to_install
 from models.errors import HflicError
 from models.evaluation import Row, Task, run
 
@@ -26,7 +27,8 @@ class ClusterError(HflicError):
 def missing() -> str:
     """Why there is no way to a cluster here and what to do, "" where there is."""
     if importlib.util.find_spec("distributed") is None:
-        return "--scheduler needs the package distributed: pip install 'hflic[cluster]'"
+        install = how_to_install("'hflic[cluster]'")
+        return f"--scheduler needs the package distributed: {install}"
     return ""
 
 

@@ -112,7 +112,8 @@ class Codec(Protocol):
 class CodecEntry:
     """A line of the catalogue. `module` holds `create(id) -> Codec`, a classical one's also `missing`.
 
-    `magic` are the (offset, bytes) a file of this codec shows, any one of them.
+    `magic` are the (offset, bytes) a file of this codec shows, any one of them. `fetched`: its weights are
+    published elsewhere (`hflic models fetch`), and lists to choose from have it once they are here.
     """
 
     id: str
@@ -122,6 +123,7 @@ class CodecEntry:
     suffix: str
     module: str
     magic: tuple[tuple[int, bytes], ...] = ()
+    fetched: bool = False
 
     @property
     def learned(self) -> bool:
@@ -134,6 +136,10 @@ _HFLIC_MAGIC = ((0, b"\x8bHFL"),)
 
 def _learned(id: str, name: str, sentence: str, source: str) -> CodecEntry:
     return CodecEntry(id, name, sentence, source, ".hflic", "models.learned", _HFLIC_MAGIC)
+
+
+def _fetched(id: str, name: str, sentence: str, source: str) -> CodecEntry:
+    return CodecEntry(id, name, sentence, source, ".hflic", "models.learned", _HFLIC_MAGIC, fetched=True)
 
 
 def _classical(
@@ -241,21 +247,62 @@ CATALOGUE: tuple[CodecEntry, ...] = (
         "models.vvc",
         ((0, b"\x00\x00\x00\x01\x00\x79"), (0, b"\x00\x00\x00\x01\x00\xa1")),
     ),
+    _fetched(
+        "bmshj2018-factorized",
+        "Factorized prior",
+        "The plainest neural codec: every latent by itself.",
+        "Balle et al., ICLR 2018",
+    ),
+    _fetched(
+        "bmshj2018-hyperprior",
+        "Scale hyperprior",
+        "The first to send along how much the latents vary.",
+        "Balle et al., ICLR 2018",
+    ),
+    _fetched(
+        "mbt2018-mean",
+        "Mean-scale hyperprior",
+        "Means and scales from the hyperprior, still in one pass.",
+        "Minnen et al., NeurIPS 2018",
+    ),
+    _fetched(
+        "mbt2018",
+        "Joint autoregressive prior",
+        "Each latent from those before it; the first on a par with BPG.",
+        "Minnen et al., NeurIPS 2018",
+    ),
+    _fetched(
+        "cheng2020-anchor",
+        "Cheng 2020",
+        "Residual blocks and an autoregressive prior.",
+        "Cheng et al., CVPR 2020",
+    ),
+    _fetched(
+        "cheng2020-attn",
+        "Cheng 2020 (attention)",
+        "Residual blocks, attention and an autoregressive prior.",
+        "Cheng et al., CVPR 2020",
+    ),
 )
 
 _instances: dict[str, Codec] = {}
 
 
 def entry(id: str) -> CodecEntry:
-    """The catalogue line of an id; the size after a colon ("elic:lite") does not matter.
+    """The catalogue line of an id; size and realism behind it ("elic:lite", "hflic-mse+1") do not matter.
 
     Raises CodecError for an unknown id and names the known ones.
     """
-    base = id.split(":", 1)[0]
+    base = plain(id).split(":", 1)[0]
     for line in CATALOGUE:
         if line.id == base:
             return line
     raise CodecError(f"there is no codec '{id}': choose one of {', '.join(line.id for line in CATALOGUE)}")
+
+
+def plain(id: str) -> str:
+    """An id without the realism behind it: "hflic-mse:lite+0.5" is the codec "hflic-mse:lite"."""
+    return id.partition("+")[0]
 
 
 def missing(id: str) -> str:
@@ -264,13 +311,20 @@ def missing(id: str) -> str:
     if line.learned:
         from models.weights import missing as no_weights
 
-        return no_weights(id)
+        return no_weights(plain(id))
     reason: str = importlib.import_module(line.module).missing(id)
     return reason
 
 
 def get(id: str) -> Codec:
-    """The codec of an id, made once. Raises CodecError where it is unknown or not usable here."""
+    """The codec of an id, made once. Raises CodecError where it is unknown or not usable here.
+
+    "ID+R" is the codec ID that decodes with the realism R, for those that have a realistic decoder.
+    """
+    if "+" in id:
+        from models.realism import variant
+
+        return variant(get(plain(id)), id.partition("+")[2])
     if id not in _instances:
         if reason := missing(id):
             raise CodecError(reason)

@@ -23,6 +23,10 @@ class CodecError(HflicError):
     """A codec is unknown or not usable here, or was asked for something it cannot do."""
 
 
+class FetchError(HflicError):
+    """Something a person asked for by name could not be fetched from the network."""
+
+
 class OutputError(HflicError):
     """A file cannot be written where it was asked for."""
 

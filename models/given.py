@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+from models.fetch import name_of
 from models.weights import folders
 
 
@@ -15,4 +16,7 @@ def given(*names: str) -> Path | None:
 
 def how_to_give(what: str, names: Iterable[str], source: str) -> str:
     """One sentence: what is missing, where it is found and where it belongs."""
-    return f"{what}: put {' or '.join(names)} ({source}) into {folders()[0]}"
+    files = tuple(names)
+    fetched = next((name for file in files if (name := name_of(file))), "")
+    way = f"run 'hflic models fetch {fetched}', or " if fetched else ""
+    return f"{what}: {way}put {' or '.join(files)} ({source}) into {folders()[0]}"

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from models.assets import how_to_install
 from models.errors import HflicError, PictureError, WeightsError
 from models.given import given, how_to_give
 from models.picture import Picture
@@ -98,7 +99,8 @@ def extractor(weights: Path | None = None) -> Any:
     import importlib.util
 
     if importlib.util.find_spec("torch_fidelity") is None:
-        raise HflicError("FID and KID need the package torch-fidelity: pip install 'hflic[metrics]'")
+        install = how_to_install("'hflic[metrics]'")
+        raise HflicError(f"FID and KID need the package torch-fidelity: {install}")
     path = weights or given(FILE)
     if path is None:
         raise WeightsError(missing())

@@ -10,17 +10,26 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models import tiling, weights
+from models import realism, tiling, weights
+from models.about import about
 from models.bitstream.container import FINGERPRINT_BYTES, QUALITY_STEPS, HflicFile, parse, takes
 from models.bitstream.latents import (
     CodedLatents,
     ContextEntropyModel,
     EntropyData,
     ExactEntropyModel,
+)
+from models.bitstream.priors import (
+    FactorizedEntropyModel,
     HyperpriorEntropyModel,
+    JointHyperpriorEntropyModel,
+    SerialEntropyModel,
 )
 from models.codec import QUIET, Encoding, Rate, Watch, entry, reach, timed
 from models.errors import BitstreamError, CodecError, WeightsError
+from models.expected import ExpectedSize
+from models.networks import fused
+from models.networks.balle import Balle
 from models.networks.base import CompressionNetwork
 from models.networks.complexity import kmac_per_pixel
 from models.networks.elic import ELIC
@@ -28,7 +37,6 @@ from models.networks.hific import HiFiC
 from models.picture import Picture
 
 _DOWN = 16  # latents to pixels
-_HYPER_DOWN = 4  # hyper-latents to latents
 
 
 def entropy_model(network: CompressionNetwork, data: EntropyData) -> ExactEntropyModel:
@@ -37,6 +45,12 @@ def entropy_model(network: CompressionNetwork, data: EntropyData) -> ExactEntrop
         return ContextEntropyModel(network.h_s, network.context, data)
     if isinstance(network, HiFiC):
         return HyperpriorEntropyModel(network.h_s_scale, network.h_s_mean, data)
+    if isinstance(network, Balle):
+        if network.h_s is None:
+            return FactorizedEntropyModel(data)
+        if network.context is not None:
+            return SerialEntropyModel(network.h_s, network.context, data)
+        return JointHyperpriorEntropyModel(network.h_s, data, means=network.prior == "mean-scale")
     raise WeightsError(f"no exact entropy model for {type(network).__name__}")
 
 
@@ -49,7 +63,7 @@ def _run(stack: nn.Module, x: Tensor, watch: Watch, stage: str) -> Tensor:
     layers = list(_flat(stack))
     for index, layer in enumerate(layers):
         watch.step(stage, index / len(layers))
-        x = layer(x)
+        x = fused.run(layer, x, own=index > 0)
     return x
 
 
@@ -58,8 +72,11 @@ class LearnedCodec:
 
     suffix = ".hflic"
 
-    def __init__(self, file: weights.WeightsFile, device: str = "cpu") -> None:
+    def __init__(
+        self, file: weights.WeightsFile, device: str = "cpu", decoder: realism.DecoderFile | None = None
+    ) -> None:
         self.file = file
+        self._decoder = decoder  # None: whatever `realism.find` finds
         self.device = torch.device(device)
         self.id = file.card.codec
         self.weights: str | None = file.fingerprint[: 2 * FINGERPRINT_BYTES]
@@ -69,11 +86,22 @@ class LearnedCodec:
         ladder = network.config.ladder
         self._top = ladder.top if ladder is not None else None
         self._planner = tiling.Planner(network, self.entropy)
+        self._blends: dict[str, realism.Blend] = {}  # by the realistic decoder's fingerprint
+
+    @property
+    def realistic(self) -> realism.DecoderFile | None:
+        """The realistic decoder of these weights, None where there is none."""
+        return self._decoder or realism.find(self.file)
 
     @cached_property
     def kmac_per_pixel(self) -> float:
         """Thousand multiply-accumulates a pixel, encoder and decoder; see `models.networks.complexity`."""
         return kmac_per_pixel(self.network, side=64).total
+
+    @property
+    def one_rate(self) -> bool:
+        """Whether these weights code at a single rate, whatever the quality."""
+        return not self._top
 
     def _position(self, quality: float) -> Tensor | None:
         if self._top is None:
@@ -99,7 +127,7 @@ class LearnedCodec:
         gain = self.network.gain
         factors = gain.gain(position) if gain is not None and position is not None else None
         y = latents * factors if factors is not None else latents
-        z = self.network.h_a(_repeat_edges(y, _HYPER_DOWN))
+        z = self.network.h_a(_repeat_edges(y, self.entropy.hyper_down))
         if not torch.isfinite(z).all():
             raise CodecError(
                 "the network gave no finite hyper-latents for this picture: its weights are unusable"
@@ -130,7 +158,7 @@ class LearnedCodec:
             return self._file(picture, quality, coded).to_bytes()
 
         target = rate.target(picture)
-        if self._top is None:
+        if self.one_rate:
             quality, note = 100.0, "these weights have a single rate"
             data = encode_at(quality)
             if target is not None and abs(len(data) / target - 1) <= 0.02:
@@ -140,7 +168,9 @@ class LearnedCodec:
             quality, note = round(rate.quality * QUALITY_STEPS) / QUALITY_STEPS, ""
             data = encode_at(quality)
         else:
-            quality, data, note = reach(encode_at, target, watch, resolution=1 / QUALITY_STEPS)
+            step = 1 / QUALITY_STEPS
+            expect = self._expected_size(latents)
+            quality, data, note = reach(encode_at, target, watch, resolution=step, expect=expect)
         return Encoding(
             data=data,
             codec=self.id,
@@ -153,18 +183,46 @@ class LearnedCodec:
             note=note,
         )
 
+    def _expected_size(self, latents: Tensor) -> ExpectedSize:
+        def factors(quality: float) -> Tensor:
+            gain, position = self.network.gain, self._position(quality)
+            assert gain is not None and position is not None  # a network with several rates
+            return gain.gain(position)
+
+        return ExpectedSize(latents, factors)
+
     def _file(self, picture: Picture, quality: float, coded: CodedLatents) -> HflicFile:
         prefix = bytes.fromhex(self.file.fingerprint)[:FINGERPRINT_BYTES]
         base = self.id.partition(":")[0]
         return HflicFile(base, prefix, picture.width, picture.height, quality, coded.crc, coded.payload)
 
-    def decode(self, data: bytes, watch: Watch = QUIET) -> Picture:
-        """See models.codec.Codec. The file must have been made with these very weights."""
+    def _take(self, share: float) -> None:
+        """Use this much of the realistic decoder from now on. Raises CodecError where there is none."""
+        decoder = self.realistic if realism.checked(share) else None
+        if decoder is None:
+            if share:
+                raise CodecError(realism.why_none(self.file))
+            for blend in self._blends.values():
+                blend.set(0.0)
+            return
+        if decoder.fingerprint not in self._blends:
+            self._take(0.0)  # a blend begins with the faithful decoder
+            self._blends = {
+                decoder.fingerprint: realism.Blend(self.network, realism.load(decoder, self.network))
+            }
+        self._blends[decoder.fingerprint].set(share)
+
+    def decode(self, data: bytes, watch: Watch = QUIET, realism: float = 0.0) -> Picture:
+        """See models.codec.Codec. The file must have been made with these very weights.
+
+        `realism`: how much of the realistic decoder is used, 0..1; what is coded does not depend on it.
+        """
         file = parse(data)
         if not self.file.fingerprint.startswith(file.fingerprint.hex()):
             raise BitstreamError(
                 f"this file needs the {file.network} weights {file.fingerprint.hex()}, not {self.weights}"
             )
+        self._take(realism)
         y_hat = self.decode_latents(file, watch)
         return Picture(self.synthesise(y_hat, file.quality, file.height, file.width, watch))
 
@@ -223,7 +281,7 @@ class LearnedCodec:
         x = torch.from_numpy(picture.pixels).to(self.device).permute(2, 0, 1)[None].float() / 255
         y = network.analyse(_repeat_edges(x, _DOWN), self._position(quality))
         height, width = y.shape[2:]
-        y = _repeat_edges(y, _HYPER_DOWN)
+        y = _repeat_edges(y, self.entropy.hyper_down)
         z = network.h_a(y)
         _, z_likelihood = network.entropy_bottleneck(z, training=False)
         y_hat, raw, mean = network.predict(y, network.hyper_round(z))
@@ -232,17 +290,7 @@ class LearnedCodec:
 
     def info(self) -> dict[str, str]:
         """See models.codec.Codec."""
-        card = self.file.card
-        return {
-            "network": card.network,
-            "weights": f"{self.file.name} {self.weights}",
-            "training": card.recipe
-            if card.configuration
-            else f"{card.recipe}, {card.steps} steps, {card.hours:.1f} hours",
-            "data": card.data,
-            "licence": card.licence,
-            "source": entry(self.id).source,
-        }
+        return about(self.file, self.realistic, entry(self.id).source)
 
 
 def _finite(y: Tensor) -> Tensor:
@@ -258,6 +306,7 @@ def _repeat_edges(x: Tensor, multiple: int) -> Tensor:
     return functional.pad(x, (0, right, 0, bottom), mode="replicate") if bottom or right else x
 
 
+KEPT = 3  # imported networks that stay loaded: one rate each, up to 700 MB
 _loaded: dict[str, LearnedCodec] = {}
 _device = "cpu"
 
@@ -282,7 +331,7 @@ def use_device(name: str) -> None:
 def create(id: str) -> LearnedCodec:
     """The codec of an id with its best weights; one instance a weights file. Raises WeightsError."""
     file = weights.find(id)
-    if file.card.configuration:  # imported: each network has one rate, several are a ladder
+    if file.card.configuration:  # each network has one rate, several are a ladder
         from models.importing.ladder import RateLadderCodec, rungs
 
         if len(files := rungs(file)) > 1:
@@ -293,9 +342,12 @@ def create(id: str) -> LearnedCodec:
 
 
 def _of(file: weights.WeightsFile) -> LearnedCodec:
-    if file.fingerprint not in _loaded:
-        _loaded[file.fingerprint] = LearnedCodec(file, _device)
-    return _loaded[file.fingerprint]
+    found = _loaded.pop(file.fingerprint, None) or LearnedCodec(file, _device)
+    _loaded[file.fingerprint] = found  # the latest used stands last
+    rates = [key for key, one in _loaded.items() if type(one) is LearnedCodec and one.file.card.configuration]
+    for key in rates[:-KEPT]:
+        del _loaded[key]
+    return found
 
 
 def for_file(data: bytes) -> LearnedCodec:

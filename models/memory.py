@@ -1,12 +1,32 @@
-"""How much memory has this process held at most, since when, and how is what is free given back?"""
+"""How much memory may this process take, what has it held at most, and how is what is free given back?"""
 
 from __future__ import annotations
 
 import ctypes
+import os
+import re
 import sys
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+from models.errors import CodecError
+
+VARIABLE = "HFLIC_MEMORY"
+DEFAULT_BUDGET = 4_000_000_000
+_UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9}
+_SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([KMG]?)I?B?\s*", re.IGNORECASE)
+
+
+def budget() -> int:
+    """Bytes one picture may take: HFLIC_MEMORY ("6G", "500 MB", bytes). Raises CodecError for other text."""
+    text = os.environ.get(VARIABLE, "")
+    if not text.strip():
+        return DEFAULT_BUDGET
+    found = _SIZE.fullmatch(text)
+    if found is None:
+        raise CodecError(f"{VARIABLE}={text} is no amount of memory: write for example {VARIABLE}=6G")
+    return int(float(found[1]) * _UNITS[found[2].upper()])
 
 
 def peak_mib() -> float:

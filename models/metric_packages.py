@@ -62,14 +62,14 @@ def cvvdp(a: Pixels, b: Pixels, watch: Watch) -> float:
     """Just-objectionable differences, 10 for no visible one, on CVVDP_DISPLAY."""
     import torch
 
-    measure = _cvvdp_package().cvvdp(display_name=CVVDP_DISPLAY, quiet=True, device=torch.device("cpu"))
+    measure = cvvdp_package().cvvdp(display_name=CVVDP_DISPLAY, quiet=True, device=torch.device("cpu"))
     with torch.inference_mode():
         quality, _ = measure.predict(np.ascontiguousarray(b), np.ascontiguousarray(a), dim_order="HWC")
     return float(quality)
 
 
 @lru_cache(maxsize=1)
-def _cvvdp_package() -> Any:
+def cvvdp_package() -> Any:
     """The package, without the folder of its own that it leaves among those Python looks for modules in."""
     before = list(sys.path)
     # On a machine with CUDA's tools but no GPU the import says so, which is no concern here.

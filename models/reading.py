@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import struct
 import threading
 import warnings
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,13 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
 
+from models import claims
 from models.assets import how_to_install
 from models.errors import PictureError
 
 MAX_PIXELS = 200_000_000
 MAX_FILE_BYTES = 2 << 30
-# The flattest of photographs takes a byte for some hundred pixels; a forged size takes none for gigabytes.
-_FREE_PIXELS, _PIXELS_A_BYTE = 2_000_000, 10_000
 BACKGROUND = (255, 255, 255)
 BACKGROUND_NAME = "white"
 
@@ -41,6 +42,7 @@ _UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+_STRIP = 1 << 20  # pixels looked at together
 # What a file shows that began as a picture: if it cannot be opened then, it is damaged.
 _SIGNATURES = (
     *((0, b"\xff\xd8\xff"), (0, b"\x89PNG"), (8, b"WEBP"), (4, b"ftyp"), (0, b"II*\0"), (0, b"MM\0*")),
@@ -50,16 +52,10 @@ _SIGNATURES = (
 # itself), so neither is a dependency.
 PLUGINS = {"HEIF": "pillow-heif", "JXL": "pillow-jxl-plugin"}
 _PQ_AND_HLG = (16, 18)  # transfer characteristics of ITU-T H.273
+# Whatever the readers raise for bytes that make no sense; Pillow's PNG reader asserts, for example.
 _DAMAGED = (
-    OSError,
-    ValueError,
-    SyntaxError,
-    EOFError,
-    RuntimeError,
-    IndexError,
-    KeyError,
-    TypeError,
-    MemoryError,
+    *(OSError, ValueError, SyntaxError, EOFError, RuntimeError, LookupError, TypeError, MemoryError),
+    *(AssertionError, ArithmeticError, AttributeError, struct.error, zlib.error),
 )
 
 # catch_warnings changes the process's filters and is not thread-safe: one reader at a time.
@@ -78,22 +74,21 @@ def read_bytes(data: bytes, name: str, formats: tuple[str, ...] = FORMATS) -> Re
     """The first picture in a file's bytes; `name` is what error texts call it and
     `formats` are Pillow's names of those to try.
 
-    Raises PictureError for what is no picture, is damaged or cut short, or is above MAX_PIXELS.
+    Raises PictureError for what is no picture, is damaged or cut short, is above MAX_PIXELS, or would take
+    more memory than `claims` allows.
     """
     if not data:
         raise PictureError(f"{name} is empty (0 bytes): the picture was not saved or copied completely")
     absent = register_plugins()
     with _reading, _quiet():
         try:
-            check_size(*(jxl_size(data) or (0, 0)), name)
+            if ahead := jxl_size(data):
+                check_size(*ahead, name)
+                claims.check(*ahead, "JXL", len(data), name)
             present = tuple(format for format in formats if format not in absent)
             with Image.open(io.BytesIO(data), formats=present) as image:
                 check_size(image.width, image.height, name)
-                if image.width * image.height > _FREE_PIXELS + _PIXELS_A_BYTE * len(data):
-                    raise PictureError(
-                        f"{name} claims {image.width}x{image.height} pixels in {len(data)} bytes, "
-                        "more than pictures hold: it is damaged or made to fill the memory"
-                    )
+                claims.check(image.width, image.height, image.format or "", len(data), name)
                 return read_image(image)
         except UnidentifiedImageError as error:
             if (lacks := _plugin_of(data)) in absent and lacks in formats:
@@ -132,7 +127,7 @@ def read_image(image: Image.Image) -> Reading:
             image = image.transpose(turn)
         if stored in _UPRIGHT:
             notices.append("Turned upright as its EXIF orientation says.")
-        return Reading(np.array(image, dtype=np.uint8, order="C"), tuple(notices))
+        return Reading(_pixels(image), tuple(notices))
 
 
 @lru_cache(maxsize=1)
@@ -263,24 +258,50 @@ def _eight_bits(image: Image.Image) -> tuple[Image.Image, list[str]]:
     """Greyscale of 16 bits, 32 bits or floats to mode L; other modes as they are."""
     if not image.mode.startswith(("I", "F")):
         return image, []
-    values = np.asarray(image)
     if image.mode.startswith("I;16"):
-        return Image.fromarray(_scaled(values, 0, 65535)), ["16 bits a channel were reduced to 8."]
-    values = values.astype(np.float64)
-    finite = np.isfinite(values)
-    values = np.where(finite, values, values[finite].min(initial=0.0))
-    low, high = float(values.min()), float(values.max())
+        return _scaled(image, 0, 65535), ["16 bits a channel were reduced to 8."]
+    low, high = _extremes(image)
     usual = 65535.0 if image.mode == "I" else 1.0
     if low >= 0 and high <= usual:
-        return Image.fromarray(_scaled(values, 0, usual)), ["32 bits a channel were reduced to 8."]
+        return _scaled(image, 0, usual), ["32 bits a channel were reduced to 8."]
     note = f"32 bits a channel were reduced to 8: {low:g} became black and {high:g} white."
-    return Image.fromarray(_scaled(values, low, high)), [note]
+    return _scaled(image, low, high), [note]
 
 
-def _scaled(values: NDArray[Any], low: float, high: float) -> NDArray[np.uint8]:
+def _strips(image: Image.Image) -> Iterator[tuple[slice, NDArray[Any]]]:
+    """Rows of a picture and their values, few at a time: Pillow copies twice what it hands out."""
+    rows = max(_STRIP // max(image.width, 1), 1)
+    for top in range(0, image.height, rows):
+        bottom = min(top + rows, image.height)
+        yield slice(top, bottom), np.asarray(image.crop((0, top, image.width, bottom)))
+
+
+def _pixels(image: Image.Image) -> NDArray[np.uint8]:
+    """(H, W, 3) of a picture in mode RGB."""
+    pixels: NDArray[np.uint8] = np.empty((image.height, image.width, 3), np.uint8)
+    for rows, values in _strips(image):
+        pixels[rows] = values
+    return pixels
+
+
+def _extremes(image: Image.Image) -> tuple[float, float]:
+    """The least and the greatest finite value, 0 where there is none."""
+    ends = []
+    for _, values in _strips(image):
+        finite = values[np.isfinite(values)]
+        if len(finite):
+            ends += [float(finite.min()), float(finite.max())]
+    return min(ends, default=0.0), max(ends, default=0.0)
+
+
+def _scaled(image: Image.Image, low: float, high: float) -> Image.Image:
+    """Mode L: `low` becomes 0 and `high` 255; what is no finite number becomes 0."""
     span = max(high - low, 1e-12)
-    levels = np.rint((values.astype(np.float64) - low) * (255 / span)).clip(0, 255)
-    return np.asarray(levels, dtype=np.uint8)
+    levels: NDArray[np.uint8] = np.empty((image.height, image.width), np.uint8)
+    for rows, values in _strips(image):
+        here = np.nan_to_num(values.astype(np.float64), nan=low, posinf=low, neginf=low)
+        levels[rows] = np.rint((here - low) * (255 / span)).clip(0, 255)
+    return Image.fromarray(levels)
 
 
 def _to_srgb(image: Image.Image, profile: bytes | None) -> tuple[Image.Image, Image.Image | None, list[str]]:
@@ -304,7 +325,7 @@ def _to_srgb(image: Image.Image, profile: bytes | None) -> tuple[Image.Image, Im
     else:
         nclx = image.info.get("nclx_profile") or {}
         hdr = nclx.get("transfer_characteristics") in _PQ_AND_HLG
-        converted = image.convert("RGB")
+        converted = image if image.mode == "RGB" else image.convert("RGB")
         note = ["HDR without a colour profile: brightness and colours look flat."] if hdr else []
     return converted, alpha, note
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from models.watch import QUIET, Watch
 
+_GUESSES = 3  # tries that follow a guess before the search goes by itself
 TARGET_TOLERANCE = 0.02  # a wanted size counts as reached within this share of it
 
 
@@ -20,15 +21,18 @@ def reach(
     resolution: float = 1.0,
     tries: int = 16,
     start: float | None = None,
+    expect: Callable[[float], float] | None = None,
 ) -> tuple[float, bytes, str]:
     """Search the quality whose file comes nearest to `target` bytes.
 
     `encode_at(quality)` gives a file that on the whole grows with quality; plateaus, jumps and local
     dips are allowed. `resolution` is the smallest step of quality that makes a difference; `start` is
-    where to try first. Returns quality, file, and a note that is "" when the size is within
+    where to try first; `expect(quality)` guesses the bytes, cheaply and never falling, and saves tries where
+    its ratios are good. Returns quality, file, and a note that is "" when the size is within
     TARGET_TOLERANCE. Raises Cancelled.
     """
-    return _SizeSearch(encode_at, target, watch, lowest, highest, resolution, tries).run(start)
+    search = _SizeSearch(encode_at, target, watch, lowest, highest, resolution, tries)
+    return search.run(start, expect)
 
 
 class _SizeSearch:
@@ -51,9 +55,13 @@ class _SizeSearch:
         self.lowest, self.highest, self.resolution, self.tries = lowest, highest, resolution, tries
         self.files: dict[float, bytes] = {}
 
-    def run(self, start: float | None) -> tuple[float, bytes, str]:
+    def run(
+        self, start: float | None, expect: Callable[[float], float] | None = None
+    ) -> tuple[float, bytes, str]:
         first = self.lowest + 0.4 * (self.highest - self.lowest) if start is None else start
-        bracket = self.bracket(self.on_grid(first))
+        if expect is not None:
+            first = self.guided(expect)
+        bracket = self.around() or self.bracket(self.on_grid(first))
         if bracket is None:
             bracket = self.dip_at_the_end()
         if bracket is not None:
@@ -77,6 +85,34 @@ class _SizeSearch:
         share = 0.25 if len(self.files) < 6 else 0.5 if len(self.files) < 9 else 1.0
         wanted = share * TARGET_TOLERANCE
         return any(abs(len(data) / self.target - 1) <= wanted for data in self.files.values())
+
+    def guided(self, expect: Callable[[float], float]) -> float:
+        """Try where the guess says; each file tells by how much it is wrong. Gives the last quality tried."""
+        quality = self.expected_at(expect, self.target)
+        for _ in range(_GUESSES):
+            off = self.attempt(quality)
+            there = self.expected_at(expect, expect(quality) * math.exp(-off))
+            if self.settled() or there in self.files:
+                break
+            quality = there
+        return quality
+
+    def expected_at(self, expect: Callable[[float], float], size: float) -> float:
+        """The lowest quality that is expected to give so many bytes."""
+        low, high = self.lowest, self.highest
+        if expect(low) >= size:
+            return low
+        while high - low > self.resolution:
+            middle = (low + high) / 2
+            low, high = (middle, high) if expect(middle) < size else (low, middle)
+        return self.on_grid(high)
+
+    def around(self) -> tuple[float, float] | None:
+        """The closest bracket among what was tried, None where there is none."""
+        below = [q for q in self.files if self.attempt(q) < 0]
+        above = [q for q in self.files if self.attempt(q) >= 0]
+        found = (max(below), min(above)) if below and above else None
+        return found if found is not None and found[0] < found[1] else None
 
     def bracket(self, quality: float) -> tuple[float, float] | None:
         """Two qualities, the lower one's file below the target, the upper one's not; None without any."""

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -16,33 +14,18 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from models.bitstream.latents import ExactEntropyModel
-from models.errors import CodecError
-from models.memory import give_back
+from models.memory import VARIABLE, budget, give_back
+from models.networks import fused
 from models.networks.base import CompressionNetwork
 from models.watch import Watch
 
-VARIABLE = "HFLIC_MEMORY"
-DEFAULT_BUDGET = 4_000_000_000
 BLOCK = 16  # pixels of one latent
-_UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9}
-_SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([KMG]?)I?B?\s*", re.IGNORECASE)
 # The program itself with torch loaded, as the system counts it.
 _PROGRAM = 800_000_000
 _SPREAD = 350_000_000  # what the allocator holds between large pieces, measured at 64 and 100 megapixels
 _TILE_BYTES = 500_000_000  # what the transforms of one tile may take
 _LARGEST_TILE, _SMALLEST_TILE = 128, 8  # blocks a side
 _COPIES = 2.0  # of a layer's inputs and outputs: oneDNN keeps reordered ones beside them
-
-
-def budget() -> int:
-    """Bytes a codec may use, from HFLIC_MEMORY ("6G", "500 MB", bytes). Raises CodecError for other text."""
-    text = os.environ.get(VARIABLE, "")
-    if not text.strip():
-        return DEFAULT_BUDGET
-    found = _SIZE.fullmatch(text)
-    if found is None:
-        raise CodecError(f"{VARIABLE}={text} is no amount of memory: write for example {VARIABLE}=6G")
-    return int(float(found[1]) * _UNITS[found[2].upper()])
 
 
 @dataclass(frozen=True)
@@ -111,11 +94,13 @@ class Planner:
 def halo(transform: nn.Module) -> int:
     """How far an output may look beyond its own place, in samples of the input; never too small.
 
-    Branches beside each other are counted one after the other. Raises TypeError for a layer whose reach is
-    not known.
+    Branches beside each other are counted one after the other, but for those called `skip`, which see less
+    than what they go around. Raises TypeError for a layer whose reach is not known.
     """
     reach, scale = 0.0, 1.0
-    for layer in transform.modules():
+    for name, layer in transform.named_modules():
+        if "skip" in name.split("."):
+            continue
         if isinstance(layer, nn.Conv2d):
             reach += (layer.kernel_size[0] // 2) * scale
             scale *= layer.stride[0]
@@ -132,10 +117,12 @@ def halo(transform: nn.Module) -> int:
 
 
 def _bytes_per_block(transform: nn.Module, channels: int, *, analysis: bool) -> float:
-    """Bytes of the largest layer's input and output and the largest block's input, for one latent."""
-    import copy
+    """Bytes of the largest layer's input and output and the largest block's input, for one latent.
 
-    side = 8
+    Weighed while a few blocks go through. Not on the "meta" device: there, torch loads its compiler first,
+    for more than a second.
+    """
+    side = 4
     shape = (1, channels, side * BLOCK, side * BLOCK) if analysis else (1, channels, side, side)
     most = held = 0
 
@@ -147,11 +134,13 @@ def _bytes_per_block(transform: nn.Module, channels: int, *, analysis: bool) -> 
         elif not isinstance(layer, nn.Sequential):
             held = max(held, inputs[0].numel())
 
-    ghost = copy.deepcopy(transform).to("meta")
-    for layer in ghost.modules():
-        layer.register_forward_hook(weigh)
-    with torch.no_grad():
-        ghost(torch.zeros(shape, device="meta"))
+    hooks = [layer.register_forward_hook(weigh) for layer in transform.modules()]
+    try:
+        with torch.inference_mode():
+            transform(torch.zeros(shape, device=next(transform.parameters()).device))
+    finally:
+        for hook in hooks:
+            hook.remove()
     return 4.0 * (most + held) / side**2
 
 
@@ -203,7 +192,7 @@ def analyse(
         x = torch.from_numpy(pixels[rows, columns]).to(device).permute(2, 0, 1)[None].float().div_(255)
         x = functional.pad(x, (0, -x.shape[3] % BLOCK, 0, -x.shape[2] % BLOCK), mode="replicate")
         x = x.contiguous(memory_format=torch.channels_last).sub_(0.5)
-        y = network.g_a(x)
+        y = fused.run(network.g_a, x, own=False)
         if network.a_shortcut is not None:
             y = y + network.a_shortcut(x)
         if out is None:
@@ -230,7 +219,7 @@ def synthesise(
     for down, across in _tiles(height, width, tile, edge, watch, "synthesising"):
         part = y_hat[None, :, down.first : down.last, across.first : across.last].float().to(device)
         y = network.unscale(part.contiguous(memory_format=torch.channels_last), position)
-        x = network.g_s(y)
+        x = fused.run(network.g_s, y, own=False)
         if network.s_shortcut is not None:
             x = x + network.s_shortcut(y)
         inner = (slice(span.inner.start * BLOCK, span.inner.stop * BLOCK) for span in (down, across))

@@ -85,28 +85,44 @@ def folders() -> tuple[Path, ...]:
     return (*((Path(chosen),) if chosen else ()), own, asset_folder() / "weights")
 
 
+def read_metadata(path: Path) -> dict[str, Any]:
+    """The texts in a safetensors file's header. Raises OSError, ValueError, KeyError for anything else."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        if not 2 <= length <= min(size - 8, 32 << 20):
+            raise ValueError("no safetensors header")
+        metadata: dict[str, Any] = json.loads(file.read(length))["__metadata__"]
+    return metadata
+
+
+def read_card(text: str) -> Card:
+    """A card from its JSON. Raises ValueError, KeyError, TypeError where it is none."""
+    values = json.loads(text)
+    values["validation"] = tuple(values.get("validation", ()))
+    known = {part.name for part in fields(Card)}  # later programs may tell more
+    card = Card(**{name: value for name, value in values.items() if name in known})
+    for part in fields(card):
+        if not isinstance(getattr(card, part.name), _CARD_TYPES.get(str(part.type), object)):
+            raise ValueError(f"{part.name} is no {part.type}")
+    if card.codec.partition(":")[0] not in NETWORKS.values():
+        raise ValueError(f"no codec {card.codec!r}")
+    return card
+
+
+def checked_fingerprint(text: str) -> str:
+    """The text, where it is a fingerprint. Raises ValueError."""
+    if not _FINGERPRINT.fullmatch(text):
+        raise ValueError("no fingerprint")
+    return text
+
+
 def read_header(path: Path) -> WeightsFile:
     """The card and fingerprint of a file. Raises WeightsError for a damaged or foreign one."""
     try:
-        size = path.stat().st_size
-        with path.open("rb") as file:
-            length = int.from_bytes(file.read(8), "little")
-            if not 2 <= length <= min(size - 8, 32 << 20):
-                raise ValueError("no safetensors header")
-            metadata = json.loads(file.read(length))["__metadata__"]
-        values = json.loads(metadata["card"])
-        values["validation"] = tuple(values.get("validation", ()))
-        known = {part.name for part in fields(Card)}  # later programs may tell more
-        card = Card(**{name: value for name, value in values.items() if name in known})
-        fingerprint = metadata["fingerprint"]
-        for part in fields(card):
-            if not isinstance(getattr(card, part.name), _CARD_TYPES.get(str(part.type), object)):
-                raise ValueError(f"{part.name} is no {part.type}")
-        if card.codec.partition(":")[0] not in NETWORKS.values():
-            raise ValueError(f"no codec {card.codec!r}")
-        if not _FINGERPRINT.fullmatch(fingerprint):
-            raise ValueError("no fingerprint")
-        return WeightsFile(path, card, fingerprint)
+        metadata = read_metadata(path)
+        card = read_card(metadata["card"])
+        return WeightsFile(path, card, checked_fingerprint(metadata["fingerprint"]))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise WeightsError(f"{path.name} is not a weights file of this program ({error})") from error
 
@@ -151,10 +167,20 @@ def find(id: str) -> WeightsFile:
         for file in present:
             if file.card.codec == wanted:
                 return file
-    raise WeightsError(
-        f"no weights for '{id}' here: train them with 'hflic train', "
-        f"or put a weights file into {folders()[0]}"
-    )
+    for file in present:  # imported under a name of their own
+        if file.card.configuration and file.card.codec.partition(":")[0] == id:
+            return file
+    raise WeightsError(f"no weights for '{id}' here: {_how_to_get(id)}")
+
+
+def _how_to_get(id: str) -> str:
+    from models.fetch import ZOO
+
+    base, _, size = id.partition(":")
+    if base in ZOO:
+        metric = f" --metric {size}" if size == "ms-ssim" else ""
+        return f"fetch CompressAI's with 'hflic models fetch {base}:4{metric}' (over the network)"
+    return f"train them with 'hflic train', or put a weights file into {folders()[0]}"
 
 
 def missing(id: str) -> str:
@@ -177,7 +203,8 @@ def by_fingerprint(prefix: bytes, network: str) -> WeightsFile:
     )
 
 
-def _fingerprint(tensors: dict[str, Any]) -> str:
+def fingerprint_of(tensors: dict[str, Any]) -> str:
+    """The SHA-256 of tensors by name, in hexadecimal; equal tensors have equal ones."""
     hasher = hashlib.sha256()
     for name in sorted(tensors):
         value = np.ascontiguousarray(tensors[name])
@@ -186,7 +213,14 @@ def _fingerprint(tensors: dict[str, Any]) -> str:
     return hasher.hexdigest()
 
 
-def _checkerboards(network: CompressionNetwork) -> dict[str, Any]:
+def as_stored(name: str, value: Tensor) -> Tensor:
+    """A parameter in the precision a weights file has for it: float32 for gains and bottleneck, else half."""
+    kept = value.detach().float()
+    return kept if name.startswith(("gain.", "entropy_bottleneck.")) else kept.half()
+
+
+def checkerboards(network: CompressionNetwork) -> dict[str, Any]:
+    """Of each weight with unused taps, by name: which of its taps are used, (taps,) bool."""
     from models.networks.context import CheckerboardConv
 
     return {
@@ -204,13 +238,11 @@ def save(network: CompressionNetwork, card: Card, path: Path, *, half: bool = Tr
     """
     from safetensors.numpy import save as to_bytes
 
-    masks = _checkerboards(network)
+    masks = checkerboards(network)
     tensors: dict[str, Any] = {}
     rounded: dict[str, Tensor] = {}
     for name, value in network.named_parameters():
-        kept = value.detach().float()
-        if half and not name.startswith(("gain.", "entropy_bottleneck.")):
-            kept = kept.half()
+        kept = as_stored(name, value) if half else value.detach().float()
         rounded[name] = kept.float()
         if name in masks:
             kept = kept.flatten(2)[:, :, masks[name]]
@@ -225,7 +257,7 @@ def save(network: CompressionNetwork, card: Card, path: Path, *, half: bool = Tr
         for part in ("counts", "lengths", "first"):
             tensors[f"{_TABLE_PREFIX}{kind}.{part}"] = getattr(tables, part)
     path.parent.mkdir(parents=True, exist_ok=True)
-    metadata = {"card": json.dumps(asdict(card), sort_keys=True), "fingerprint": _fingerprint(tensors)}
+    metadata = {"card": json.dumps(asdict(card), sort_keys=True), "fingerprint": fingerprint_of(tensors)}
     write_file(path, to_bytes(tensors, metadata))
     return read_header(path)
 
@@ -239,16 +271,36 @@ def write_card(card: Card, path: Path) -> None:
 def export_entropy_data(network: CompressionNetwork) -> EntropyData:
     """Compute the integer tables of a network. The only place where they are made."""
     from models.bitstream import tables
-    from models.bitstream.latents import EntropyData
+    from models.bitstream.latents import SKIP_BELOW, EntropyData
     from models.networks.base import SCALE_LEVELS, SCALE_MAX, SCALE_MIN
 
-    scales = np.exp(np.linspace(np.log(SCALE_MIN), np.log(SCALE_MAX), SCALE_LEVELS))
+    # Under the smallest scale a logistic symbol is not zero once in fifty: all of them are coded.
+    unused = SKIP_BELOW if network.logistic else 0
+    scales = np.exp(np.linspace(np.log(SCALE_MIN), np.log(SCALE_MAX), SCALE_LEVELS - unused))
+    make = tables.logistic_tables if network.logistic else tables.gaussian_tables
+    thresholds = tables.scale_thresholds(scales, log_scale=network.log_scale)
     return EntropyData(
-        tables.gaussian_tables(scales),
+        make(np.concatenate([np.full(unused, SCALE_MIN), scales])),
         tables.bottleneck_tables(network.entropy_bottleneck),
         tables.medians_on_grid(network.entropy_bottleneck),
-        tables.scale_thresholds(scales, log_scale=network.log_scale),
+        np.concatenate([tables.unreached(unused), thresholds]),
     )
+
+
+def read_tensors(path: Path, fingerprint: str) -> dict[str, Any]:
+    """The arrays of a safetensors file by name. Raises WeightsError where they are not those promised."""
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    try:
+        if path.stat().st_size > _MAX_BYTES:
+            raise WeightsError(f"{path.name} is larger than any weights file")
+        tensors: dict[str, Any] = load_file(path)
+    except (SafetensorError, OSError, KeyError, TypeError) as error:  # the latter: types NumPy has not
+        raise WeightsError(f"{path.name} is damaged: fetch it again ({error})") from error
+    if fingerprint_of(tensors) != fingerprint:
+        raise WeightsError(f"{path.name} does not match its fingerprint: it is damaged, fetch it again")
+    return tensors
 
 
 def load(file: WeightsFile) -> tuple[CompressionNetwork, EntropyData]:
@@ -256,19 +308,9 @@ def load(file: WeightsFile) -> tuple[CompressionNetwork, EntropyData]:
 
     Raises WeightsError that names the first mismatch.
     """
-    from safetensors import SafetensorError
-    from safetensors.numpy import load_file
-
     from models.networks import builders
 
-    try:
-        if file.path.stat().st_size > _MAX_BYTES:
-            raise WeightsError(f"{file.path.name} is larger than any weights file")
-        tensors = load_file(file.path)
-    except (SafetensorError, OSError, KeyError, TypeError) as error:  # the latter: types NumPy has not
-        raise WeightsError(f"{file.path.name} is damaged: fetch it again ({error})") from error
-    if _fingerprint(tensors) != file.fingerprint:
-        raise WeightsError(f"{file.path.name} does not match its fingerprint: it is damaged, fetch it again")
+    tensors = read_tensors(file.path, file.fingerprint)
     network = builders.build(_config_of(file, sum(value.size for value in tensors.values())))
     stored = {k.removeprefix(_TABLE_PREFIX): v for k, v in tensors.items() if k.startswith(_TABLE_PREFIX)}
     network.load_state_dict(_parameters(network, tensors, file.path.name), strict=False)
@@ -317,7 +359,7 @@ def _entropy_data(network: CompressionNetwork, stored: dict[str, Any], name: str
 def _parameters(network: CompressionNetwork, tensors: dict[str, Any], name: str) -> dict[str, Tensor]:
     import torch
 
-    masks = _checkerboards(network)
+    masks = checkerboards(network)
     known = {key for key, _ in network.named_parameters()} | {_TABLE_PREFIX + key for key in _ENTROPY_TENSORS}
     if unknown := sorted(tensors.keys() - known):
         raise WeightsError(f"{name} has the tensor {unknown[0]}, unknown to its network")

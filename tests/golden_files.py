@@ -22,6 +22,7 @@ from models.codec import Rate
 from models.files import write_file
 from models.learned import LearnedCodec
 from models.picture import Picture
+from models.realism import is_decoder
 
 FOLDER = Path(__file__).parent / "golden"
 INDEX = "index.json"
@@ -87,7 +88,8 @@ def read(folder: Path = FOLDER) -> list[Golden]:
 def shipped() -> list[weights.WeightsFile]:
     """The weights in assets/weights."""
     folder = weights.asset_folder() / "weights"
-    return [weights.read_header(path) for path in sorted(folder.glob(f"*{weights.SUFFIX}"))]
+    paths = sorted(path for path in folder.glob(f"*{weights.SUFFIX}") if not is_decoder(path))
+    return [weights.read_header(path) for path in paths]
 
 
 def check(golden: Golden, found: list[weights.WeightsFile], folder: Path = FOLDER) -> str:

@@ -101,7 +101,7 @@ def test_training_refuses_what_it_cannot_do(tmp_path: Path) -> None:
         (["elic-lite"], "give --data"),
         (["elic-lite", "--data", str(tmp_path / "none"), "--out", str(tmp_path / "run")], "is not a folder"),
         (["queue"], "give --data"),
-        (["queue", "--devices", "2"], "--devices and --device go with one recipe"),
+        (["queue", "--devices", "2"], "give --data"),
         (
             ["elic-lite", "--data", str(tmp_path), "--out", str(tmp_path / "run"), "--device", "tpu"],
             "no device 'tpu'",

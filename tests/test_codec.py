@@ -168,3 +168,33 @@ def test_foreign_bytes_belong_to_no_codec() -> None:
     for data in (b"", b"\x89PNG\r\n\x1a\n", b"some text"):
         with pytest.raises(BitstreamError):
             codec.identify(data)
+
+
+@given(target=st.floats(1100, 900_000), bend=st.floats(0.6, 4), wrong=st.floats(0.2, 5))
+@settings(max_examples=200, deadline=None)
+def test_a_guess_that_is_wrong_by_a_factor_needs_two_tries(target: float, bend: float, wrong: float) -> None:
+    def size_at(quality: float) -> float:
+        return 1000.0 * 1000 ** ((quality / 100) ** bend)
+
+    encode_at, tried = maker(size_at)
+    _, data, note = reach(encode_at, target, resolution=0.001, expect=lambda q: wrong * size_at(q))
+    assert abs(len(data) / target - 1) <= TARGET_TOLERANCE and note == ""
+    assert len(tried) <= 3  # the third where the grid is too coarse for the first
+
+
+@given(target=st.floats(1100, 900_000), guesses=st.lists(st.floats(1, 1e7), min_size=101, max_size=101))
+@settings(max_examples=200, deadline=None)
+def test_any_guess_at_all_does_no_harm(target: float, guesses: list[float]) -> None:
+    rising = sorted(guesses)
+    encode_at, tried = maker(lambda q: 1000 * 1000 ** (q / 100))
+    quality, data, note = reach(encode_at, target, resolution=0.001, expect=lambda q: rising[int(q)])
+    assert abs(len(data) / target - 1) <= TARGET_TOLERANCE and note == ""
+    assert 0 <= quality <= 100 and len(set(tried)) == len(tried)
+
+
+def test_with_a_guess_the_ends_say_so_too() -> None:
+    encode_at, tried = maker(lambda q: 1000 + 10 * q)
+    quality, _, note = reach(encode_at, 100, expect=lambda q: 1000 + 10 * q)
+    assert quality == 0 and "its lowest quality is larger" in note and tried == [0]
+    quality, _, note = reach(encode_at, 9000, expect=lambda q: 1000 + 10 * q)
+    assert quality == 100 and "its highest quality is smaller" in note

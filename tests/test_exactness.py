@@ -17,6 +17,7 @@ import torch
 from models.bitstream.container import parse
 from models.codec import Rate
 from models.learned import LearnedCodec
+from tests import golden_files
 from tests.untrained import CALIBRATED, photo, untrained
 
 # settings of tests/elsewhere.py, and of the environment
@@ -31,6 +32,7 @@ MACHINES: dict[str, tuple[tuple[str, ...], dict[str, str]]] = {
     ),
 }
 WIDTH, HEIGHT = 150, 100
+pytestmark = pytest.mark.timeout(900)  # five processes at once, on however busy a machine
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,7 @@ def answers(here: Here, tmp_path_factory: pytest.TempPathFactory) -> dict[str, E
         running[name] = (process, pixels, again)
     done = {}
     for name, (process, pixels, again) in running.items():
-        text, _ = process.communicate(timeout=200)
+        text, _ = process.communicate(timeout=800)
         assert process.returncode == 0, name
         done[name] = Elsewhere(json.loads(text), np.load(pixels), again.read_bytes())
     return done
@@ -115,6 +117,17 @@ def test_files_of_every_process_decode_here(here: Here, answers: dict[str, Elsew
     assert abs(len(theirs) / len(here.data) - 1) < 0.01
     decoded = here.codec.decode(theirs).pixels.astype(int)  # raises where the latents differ
     assert np.abs(decoded - here.codec.decode(here.data).pixels).mean() < 1
+
+
+@pytest.mark.parametrize("name", MACHINES)
+def test_every_process_decodes_the_golden_files(answers: dict[str, Elsewhere], name: str) -> None:
+    """Of every shipped codec, whole and in tiles: the recorded latents, and pixels within one level."""
+    golden = answers[name].answer["golden"]
+    assert set(golden) == {
+        f"{line.name} {plan}" for line in golden_files.read() for plan in ("whole", "tiles")
+    }
+    wrong = {key: off for key, off in golden.items() if not isinstance(off, int) or off > 1}
+    assert golden and not wrong
 
 
 def test_the_processes_did_differ(answers: dict[str, Elsewhere]) -> None:

@@ -255,7 +255,7 @@ def test_chandeliers_names_mean_what_compressais_class_computes(tmp_path: Path) 
 def test_published_sizes(tensors: Any, name: str, parameters: int) -> None:
     """Names, shapes and parameter counts of the real files; no memory is taken for them."""
     values = {renewed(key): value for key, value in tensors().items() if not key.endswith(".mask")}
-    layout = recognise("c.pth", values)
+    layout = recognise("c.pth", values, {})
     _check_names("c.pth", layout, values)
     assert isinstance(layout.config, ElicConfig) and layout.name == name
     assert sum(p.numel() for p in skeleton(layout.config).parameters()) == parameters
@@ -319,6 +319,30 @@ def test_several_under_one_id_are_its_rates(tmp_path: Path, monkeypatch: pytest.
         decoded = codecs.decode(file.data)
         assert np.array_equal(decoded.pixels, coder.decode(file.data).pixels)
         codecs.read_back(coder, file.data)
+
+
+def test_only_the_latest_rates_stay_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from models import learned
+
+    monkeypatch.setenv("HFLIC_WEIGHTS", str(tmp_path / "installed"))
+    monkeypatch.setattr(codecs, "_instances", {})
+    monkeypatch.setattr(learned, "_loaded", {})
+    monkeypatch.setattr(learned, "KEPT", 2)
+    for seed in range(1, 6):
+        install(saved(jiang(Sizes(seed=seed)), tmp_path / "c.pth"), "elic-5:many")
+    coder = codecs.get("elic-5:many")
+    picture = photo(64, 64)
+    files = [coder.encode(picture, Rate(quality=quality)) for quality in (0, 25, 50, 75, 100)]
+    assert len({file.weights for file in files}) == 5
+    ladder, *rates = learned._loaded.values()
+    assert ladder is coder and len(rates) == 2  # the ladder's own network, and the last two others
+    assert [one.weights for one in rates] == [files[2].weights, files[3].weights]
+    codecs.decode(files[2].data)
+    assert [one.weights for one in list(learned._loaded.values())[-2:]] == [
+        files[3].weights,
+        files[2].weights,
+    ]
+    assert codecs.decode(files[0].data).pixels.shape == picture.pixels.shape
 
 
 def test_the_configuration_travels_in_the_card(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

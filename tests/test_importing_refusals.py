@@ -166,7 +166,7 @@ def test_safetensors_and_prefixes_are_read_too(tmp_path: Path) -> None:
     tensors = jiang()
     path = tmp_path / "c.safetensors"
     save_file({f"module.{k}": v.contiguous() for k, v in tensors.items()}, path)
-    assert convert(path).layout.family is JIANG
+    assert convert(path).layout.name == JIANG.name
     path.write_bytes(path.read_bytes()[:3000])
     refused(path)
 

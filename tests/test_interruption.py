@@ -20,8 +20,9 @@ MOMENTS = int(os.environ.get("HFLIC_MOMENTS", "5"))
 SEED = 6
 
 
+@pytest.mark.timeout(180 + 20 * MOMENTS)
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="kills forked processes")
-@pytest.mark.parametrize("what", ["encode", "decode", "publish"])
+@pytest.mark.parametrize("what", ["encode", "decode", "publish", "train"])
 def test_a_kill_leaves_one_whole_version_or_the_other(what: str, tmp_path: Path) -> None:
     moments = [random.Random(f"{SEED} {what} {n}").uniform(0, 0.5) for n in range(MOMENTS)]
     done = subprocess.run(
@@ -30,7 +31,7 @@ def test_a_kill_leaves_one_whole_version_or_the_other(what: str, tmp_path: Path)
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
-        timeout=200,
+        timeout=120 + 20 * MOMENTS,
         check=False,
     )
     assert done.returncode == 0, done.stderr
@@ -40,7 +41,7 @@ def test_a_kill_leaves_one_whole_version_or_the_other(what: str, tmp_path: Path)
     left = {p.name for p in tmp_path.iterdir() if not p.name.endswith(".part")}
     inputs = {f"in-{v}.{suffix}" for v in range(2) for suffix in ("png", "hflic")}
     results = {"result.hflic", "result.png", "result.safetensors", "result.json"}
-    assert left <= {"weights.safetensors"} | inputs | results
+    assert left <= {"weights.safetensors"} | inputs | results | {"photos", "run", "whole"}
 
 
 def test_what_a_kill_left_does_not_stop_the_next_write(tmp_path: Path) -> None:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import errno
 import io
 import os
+import shutil
 import subprocess
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +26,7 @@ from models.codec import Encoding, Rate, Watch
 from models.errors import OutputError, PictureError
 from models.picture import Picture
 from tests.command_line import SENTINEL, one_line, run
+from tests.fuzz.mutations import png_with_right_checksums
 from tests.untrained import photo as made_photo
 
 POSIX = pytest.mark.skipif(os.name == "nt", reason="pipes with a name")
@@ -240,6 +244,79 @@ def test_a_full_disk_leaves_the_earlier_file(photo: Path, mounted: Callable[...,
     assert out.read_bytes() == SENTINEL and [path.name for path in disk.iterdir()] == ["out.jpg"]
 
 
+@pytest.fixture
+def powerless() -> Iterator[tuple[Path, Callable[[], AbstractContextManager[None]]]]:
+    """A folder that others may enter, and a way to be one of them: root may read and write everything."""
+    if os.name == "nt":
+        pytest.skip("rights are another matter there")
+    folder = Path(tempfile.mkdtemp())
+    folder.chmod(0o755)
+
+    @contextmanager
+    def be() -> Iterator[None]:
+        root = os.geteuid() == 0
+        if root:
+            os.seteuid(65_534)
+        try:
+            yield
+        finally:
+            if root:
+                os.seteuid(0)
+
+    yield folder, be
+    for path in (folder, *folder.iterdir()):
+        path.chmod(0o700)
+    shutil.rmtree(folder)
+
+
+def test_a_read_only_folder_and_an_unreadable_picture(
+    photo: Path, powerless: tuple[Path, Callable[[], AbstractContextManager[None]]]
+) -> None:
+    folder, be = powerless
+    source, secret, locked = folder / "in.png", folder / "secret.png", folder / "locked"
+    for path in (source, secret):
+        path.write_bytes(photo.read_bytes())
+    source.chmod(0o444)
+    secret.chmod(0)
+    locked.mkdir()
+    out = locked / "out.jpg"
+    out.write_bytes(SENTINEL)
+    locked.chmod(0o555)
+    options = ("--codec", "jpeg", "--quality", "50", "-o", out)
+    assert run("encode", photo, *options[:-1], photo.with_name("warm.jpg"))[0] == 0  # all is imported
+    with be():
+        code, _, errors = run("encode", source, *options)
+        assert code == 1 and one_line(errors) and "ermission" in errors
+        assert out.read_bytes() == SENTINEL and [path.name for path in locked.iterdir()] == ["out.jpg"]
+        code, _, errors = run("encode", secret, *options)
+        assert code == 2 and one_line(errors) and "permission denied" in errors
+
+
+@pytest.mark.parametrize("format", ["PNG", "AVIF", "GIF", "WEBP"])
+def test_every_format_of_animations_gives_its_first_frame(format: str) -> None:
+    first, second = (Image.fromarray(made_photo(40, 30, seed).pixels) for seed in range(2))
+    buffer = io.BytesIO()
+    first.save(buffer, format=format, save_all=True, append_images=[second])
+    picture = Picture.from_bytes(buffer.getvalue())
+    off = [np.abs(picture.pixels.astype(int) - np.asarray(frame)).mean() for frame in (first, second)]
+    assert off[0] < 15 < off[1]
+    assert any("only the first" in notice for notice in picture.notices)
+
+
+@pytest.mark.parametrize("suffix", [".hflic", ".jpg", ".webp", ".avif", ".png", ""])
+def test_files_of_zero_bytes(suffix: str, tmp_path: Path) -> None:
+    path = tmp_path / f"empty{suffix}"
+    path.touch()
+    for arguments in (
+        ("decode", path, "-o", tmp_path / "out.png"),
+        ("info", path),
+        ("encode", path, "--codec", "jpeg", "--quality", "50", "-o", tmp_path / "out.jpg"),
+    ):
+        code, printed, errors = run(*arguments)
+        assert code == 2 and printed == "" and one_line(errors), (arguments, errors)
+    assert [p.name for p in tmp_path.iterdir()] == [path.name]
+
+
 def test_a_read_only_disk_is_told(photo: Path, mounted: Callable[..., Path]) -> None:
     disk = mounted(64)
     out = disk / "out.jpg"
@@ -294,4 +371,13 @@ def test_a_few_bytes_that_claim_a_hundred_megapixels_are_refused(format: str) ->
     for old, new in ((61, 14_000), (47, 14_000)):
         data = data[:300].replace(old.to_bytes(2, "little"), new.to_bytes(2, "little")) + data[300:]
     with pytest.raises(PictureError, match=r"claims|damaged"):
+        Picture.from_bytes(data)
+
+
+def test_a_palette_picture_without_its_palette_is_damaged() -> None:
+    """Found by the fuzzer (pictures, seed 2593): Pillow asserts."""
+    buffer = io.BytesIO()
+    Image.fromarray(made_photo(61, 47).pixels).quantize(16).save(buffer, format="PNG")
+    data = png_with_right_checksums(buffer.getvalue().replace(b"PLTE", b"plTe"))
+    with pytest.raises(PictureError, match="damaged"):
         Picture.from_bytes(data)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import configparser
 import importlib.metadata
 import importlib.util
@@ -71,6 +72,45 @@ def test_no_dependency_is_under_the_gpl(project: dict[str, object]) -> None:
     assert {"pillow-heif", "pillow-jxl-plugin", "imageio-ffmpeg"}.isdisjoint(names)
 
 
+def test_every_package_that_is_imported_is_a_declared_dependency(project: dict[str, object]) -> None:
+    told = project["project"]
+    extras = [
+        line for name, lines in told["optional-dependencies"].items() if name != "dev" for line in lines
+    ]  # type: ignore[index]
+    lines = [*told["dependencies"], *extras]  # type: ignore[index]
+    declared = {_plain(re.split(r"[<>=\[ ]", line)[0]) for line in lines} | {"shiboken6"}  # a part of PySide6
+    owners = importlib.metadata.packages_distributions()
+    for path in (*(ROOT / "app").rglob("*.py"), *(ROOT / "models").rglob("*.py")):
+        for name in _imported(ast.parse(path.read_text(encoding="utf-8"))):
+            if name not in sys.stdlib_module_names and name not in ("app", "models"):
+                assert {_plain(owner) for owner in owners.get(name, [name])} & declared, (path, name)
+
+
+def _imported(tree: ast.AST) -> set[str]:
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module is not None:
+            found.add(node.module)
+    return {name.partition(".")[0] for name in found}
+
+
+def _plain(name: str) -> str:
+    return name.casefold().replace("_", "-")
+
+
+def test_what_only_its_data_is_taken_of_brings_nothing_along(project: dict[str, object]) -> None:
+    """uv is told that these need nothing; make setup and the documentation say --no-deps of the same."""
+    wanted = project["dependency-groups"]["trunks"]  # type: ignore[index]
+    told = project["tool"]["uv"]["dependency-metadata"]  # type: ignore[index]
+    assert [f"{one['name']}=={one['version']}" for one in told] == wanted
+    assert all(one["requires-dist"] == [] for one in told)
+    for place in ("Makefile", "README.md"):
+        text = (ROOT / place).read_text(encoding="utf-8")
+        assert all(line in text for line in wanted), place
+
+
 def test_the_version_is_told_from_one_place(project: dict[str, object]) -> None:
     assert project["tool"]["setuptools"]["dynamic"]["version"] == {"attr": "app.__version__"}  # type: ignore[index]
     assert "version" not in project["project"]  # type: ignore[operator]
@@ -138,6 +178,7 @@ def test_the_mac_knows_the_document_type() -> None:
     declared = told["UTExportedTypeDeclarations"][0]
     assert declared["UTTypeTagSpecification"]["public.filename-extension"] == ["hflic"]
     assert told["CFBundleDocumentTypes"][0]["LSItemContentTypes"] == [declared["UTTypeIdentifier"]]
+    assert told["LSBackgroundOnly"] is False  # PyInstaller says True for programs with a command line
 
 
 def test_the_windows_installer_takes_no_default_away() -> None:
@@ -187,13 +228,28 @@ def test_what_is_excluded_is_not_imported_by_what_is_packaged(contents: ModuleTy
     }
     optional |= {"torch_fidelity", "distributed"}  # each is asked for by find_spec, or in a try
     for path in (*(ROOT / "app").rglob("*.py"), *(ROOT / "models").rglob("*.py")):
-        if "training" in path.parts:
+        module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        if "training" in path.parts or module in contents.NOT_PACKAGED:
             continue
         imported = re.findall(r"^\s*(?:import|from) ([\w.]+)", path.read_text(encoding="utf-8"), re.MULTILINE)
         for name in imported:
             top = name.partition(".")[0]
             assert top not in contents.EXCLUDED or top in optional, (path, name)
             assert not name.startswith("models.training") or path.name == "cli_train.py", (path, name)
+
+
+def test_what_is_left_out_is_asked_for_by_commands_that_refuse_in_the_package(contents: ModuleType) -> None:
+    bench = (ROOT / "app" / "cli_bench.py").read_text(encoding="utf-8")
+    refused = bench.index("and frozen():")
+    for call in ("_bench_viewer(as_json)\n        return", "bench_peers(_size", "_bench_metrics(_size"):
+        assert bench.index(call) > refused, call
+    for name in contents.NOT_PACKAGED:
+        assert (ROOT / name.replace(".", "/")).with_suffix(".py").is_file(), name
+        for path in (*(ROOT / "app").rglob("*.py"), *(ROOT / "models").rglob("*.py")):
+            text, module = path.read_text(encoding="utf-8"), f"{path.parent.name}.{path.stem}"
+            if f"from {name} import" in text and module not in contents.NOT_PACKAGED:
+                assert path.name in ("cli_bench.py", "cli_peers.py"), (path, name)
+                assert not re.search(rf"^from {re.escape(name)} ", text, re.MULTILINE), (path, name)
 
 
 def test_what_is_dropped_is_required_by_nothing_that_is_packaged(
@@ -238,7 +294,7 @@ def test_the_debian_package_has_the_program_and_what_desktops_need(
     (package / "lib" / "licences" / "README.txt").write_text("all")
     shutil.copy("/bin/true", package / "hflic")
     (package / "hflic").chmod(0o755)
-    monkeypatch.setattr(sys, "argv", ["make_deb", str(package), str(tmp_path)])
+    monkeypatch.setattr(sys, "argv", ["make_deb", str(package), str(tmp_path), "--quick"])
     tool("linux/make_deb.py").main()
     [made] = tmp_path.glob("*.deb")
     assert made.name.startswith(f"hflic_{__version__}_")

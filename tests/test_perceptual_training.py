@@ -220,8 +220,39 @@ def test_a_decoder_only_run_leaves_every_bitstream_as_it_was(
     assert not torch.equal(one.x_hat, two.x_hat)
 
 
-def test_training_and_validation_weigh_alike(photos: Path, tmp_path: Path, base: CompressionNetwork) -> None:
+def test_a_decoder_only_run_goes_over_to_new_weights_of_its_base(
+    photos: Path, tmp_path: Path, base: CompressionNetwork
+) -> None:
+    recipe = replace(RECIPE, decoder_only=True)
+    first = trainer(photos, tmp_path / "run", base, recipe)
+    first.run(until=5)
+    first.close()
+    newer = deepcopy(base)
+    torch.manual_seed(8)
+    with torch.no_grad():
+        for value in newer.parameters():
+            value.add_(0.01 * torch.randn_like(value))
+    second = trainer(photos, tmp_path / "run", newer, recipe)
+    old, new, was = (dict(m.named_parameters()) for m in (base, newer, first.network))
+    for name, value in second.network.named_parameters():
+        if name.startswith(("g_s.", "s_shortcut.", "gain.log_inverse")):
+            torch.testing.assert_close(value, was[name] + new[name] - old[name])
+            moved = first.ema.shadow[name] + new[name] - old[name]
+            torch.testing.assert_close(second.ema.shadow[name], moved)
+        else:
+            assert torch.equal(value, new[name]) and torch.equal(second.ema.shadow[name], new[name])
+    assert differing(dict(newer.state_dict()), dict(second.base.state_dict())) == []
+    second.run(until=7)
+    second.close()
+    frozen = [k for k in new if not k.startswith(("g_s.", "s_shortcut.", "gain.log_inverse"))]
+    assert all(torch.equal(dict(second.network.named_parameters())[k], new[k]) for k in frozen)
+
+
+def test_training_and_validation_weigh_alike(
+    photos: Path, tmp_path: Path, base: CompressionNetwork, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Public code trains with a rate weight of 0.3 and validates with 1, so its best is another's best."""
+    monkeypatch.setattr(torch.cpu, "get_capabilities", dict)  # the reference below is float32
     run = trainer(photos, tmp_path / "run", base, validation=photos)
     seen: dict[str, float] = {}
 
@@ -259,6 +290,7 @@ def test_a_rate_above_the_bases_weighs_sixteen_times_one_below(
 ) -> None:
     run = trainer(photos, tmp_path / "run", base)
     run.close()
+    run.base.transform_precision = torch.float32  # as the spending it is held against
     x, position = torch.rand(2, 3, 64, 64), torch.tensor([0.2, 0.9])
     with torch.no_grad():
         output = base(x, position, hard=True)

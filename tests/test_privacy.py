@@ -135,6 +135,55 @@ def test_the_viewer_does_not_ask_for_the_network(weights_folder: Path, photo: Pa
     assert processes >= 3 and shot.stat().st_size > 10_000
 
 
+_DROP = """
+import sys
+from pathlib import Path
+from PySide6.QtCore import QTimer
+from PySide6.QtWidgets import QApplication
+from app.settings import SettingsFile
+from app.state import Side
+from app.view import open_viewer
+from app.window import Window
+from tests.app.hands import drop, files
+
+photo, tries = Path(sys.argv[1]), iter(range(2000))
+application = QApplication(sys.argv[:1])
+
+def window():
+    return next(w for w in application.topLevelWidgets() if isinstance(w, Window))
+
+def let_go():
+    drop(window(), files(photo))
+    watching.start(100)
+
+def look():
+    session = window().session
+    here = session.picture is not None and session.picture.path == photo and session.idle
+    if here or next(tries, None) is None:
+        watching.stop()
+        shown = [session.view(side).phase.value for side in Side] if here else []
+        Path(sys.argv[2]).write_text(str(shown))
+        application.quit()
+
+watching = QTimer()
+watching.timeout.connect(look)
+QTimer.singleShot(500, let_go)
+open_viewer([], sys.argv[3], "webp", None, None, None, 30.0, SettingsFile(Path(sys.argv[4])))
+"""
+
+
+def test_dropping_a_photo_on_the_window_does_not_ask_for_the_network(
+    weights_folder: Path, photo: Path, tmp_path: Path
+) -> None:
+    """Opening, compressing both sides and measuring, as after a person's drop."""
+    settings, answer = tmp_path / "settings.json", tmp_path / "answer.txt"
+    home = {"HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path), "HFLIC_WEIGHTS": str(weights_folder)}
+    arguments = (str(photo), str(answer), "elic-5:lite", str(settings))
+    asked, processes = guarded(tmp_path, _DROP, *arguments, **home)
+    assert asked == ""
+    assert answer.read_text() == "['done', 'done']" and processes >= 3
+
+
 MARK = "Ann Onymous"
 
 

@@ -12,9 +12,13 @@ import torch
 from compressai.entropy_models import EntropyBottleneck as Reference
 
 from models import weights
+from models.learned import LearnedCodec
 from models.networks import builders
 from models.networks.factorized import EntropyBottleneck
+from models.picture import Picture
 from models.training import publish
+from models.training.paper_recipes import PAPER
+from models.training.perceptual_recipes import PERCEPTUAL, PerceptualRecipe
 from models.training.recipes import RECIPES, Recipe
 from models.training.trainer import CHECKPOINT, VALIDATION, atomic_save
 from tests.training_photos import make_photos
@@ -68,7 +72,21 @@ def test_the_card_carries_training_and_validation_losses_side_by_side(photos: Pa
     written = publish.publish(RECIPE, tmp_path / "run", photos, tmp_path / "out", losses).written
     assert written is not None and asked == [(RECIPE.name, tmp_path / "run")]
     assert weights.read_header(written).card.losses == sides
+    told = LearnedCodec(weights.read_header(written)).info()["losses"]
+    assert told == "1.000 on crops of training photographs, 1.200 on those of others"
     assert json.loads((tmp_path / "out" / "elic-5-lite.json").read_text())["losses"] == sides
+
+
+def test_the_card_says_what_a_perceptual_recipe_looks_at() -> None:
+    lite = publish._judged_by(PERCEPTUAL["hflic-perceptual-lite"])
+    assert "LPIPS 1 on alex" in lite and "small faces 40" in lite
+    assert "style 0.3 on 2 maps of vgg of a window of 64 pixels" in lite
+    assert lite.endswith("style and adversary from step 2,200; crops of 128 pixels")
+    hific = PAPER["hific-paper-lo"]
+    assert isinstance(hific, PerceptualRecipe)
+    told = publish._judged_by(hific)
+    assert told.startswith("squared error 0.00234, LPIPS 1 on alex, nonsaturating adversary 0.15; ")
+    assert "faces" not in told and told.endswith("from step 1,000,000; crops of 256 pixels")
 
 
 def test_without_a_measurement_the_card_tells_what_the_last_validation_found(tmp_path: Path) -> None:
@@ -133,6 +151,42 @@ def test_gain_is_the_bd_rate_of_the_cards() -> None:
     card = weights.Card("elic:lite", "elic-lite", "r", 1, 1.0, "", "", "", "", rows, "the same pictures")
     assert publish.improvement(card, replace(card, validation=fewer), "psnr") == pytest.approx(-20, abs=0.01)
     assert publish.improvement(card, replace(card, validation_data="others"), "psnr") is None
+
+
+def test_perceptual_weights_are_judged_where_a_pattern_on_the_trunks_grid_shows(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publish, "_METRICS", ("psnr", "lpips"))
+    seen: list[tuple[int, int]] = []
+
+    def lpips(name: str, a: Picture, b: Picture) -> float:
+        assert (a.width, a.height) == (b.width, b.height)
+        if name != "lpips":
+            return 30.0
+        seen.append((a.width, a.height))
+        return 0.1 if len(seen) % 2 else 0.2
+
+    monkeypatch.setattr(publish.metrics, "compute", lpips)
+    run = tmp_path / "run"
+    _checkpoint(run, noise=0.0)
+    written = publish.publish(RECIPE, run, photos, tmp_path / "out").written
+    assert written is not None
+    card = weights.read_header(written).card
+    whole, cut = seen[0], seen[1]
+    assert cut == (whole[0] - 2, whole[1] - 2)
+    assert [(row["lpips"], row[publish.OFF_GRID]) for row in card.validation] == [(0.1, 0.2)] * 7
+    older = replace(card, validation=tuple({"quality": 1.0, "bpp": 0.1, "lpips": 0.1} for _ in range(7)))
+    assert publish.comparable(card, card, (publish.OFF_GRID,))
+    assert not publish.comparable(older, card, (publish.OFF_GRID,))
+    rows = tuple({"bpp": 0.1 * 2**q, publish.OFF_GRID: 0.4 * 0.6**q} for q in range(5))
+    fewer = tuple({**row, "bpp": row["bpp"] * 0.8} for row in rows)
+    before, after = replace(card, validation=rows), replace(card, validation=fewer)
+    assert publish.improvement(before, after, publish.OFF_GRID) == pytest.approx(-20, abs=0.01)
+    both = tuple({**row, "dists": row[publish.OFF_GRID]} for row in rows)
+    mixed = tuple({**row, "bpp": row["bpp"] * 0.8, "dists": 0.4 * 0.6**q} for q, row in enumerate(rows))
+    judged = publish._gain(replace(card, validation=both), replace(card, validation=mixed), ("dists",))
+    assert judged == pytest.approx(-20, abs=0.01)
+    assert publish._gain(before, after, (publish.OFF_GRID, "dists")) is None, "not measured"
 
 
 def test_bottleneck_equals_compressai() -> None:

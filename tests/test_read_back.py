@@ -81,6 +81,23 @@ def test_one_ulp_in_any_stored_tensor_is_caught_at_load(codec: LearnedCodec, tmp
     weights.load(weights.read_header(path))
 
 
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_one_ulp_in_a_shipped_entropy_network_is_caught_at_load(path: Path, tmp_path: Path) -> None:
+    raw = path.read_bytes()
+    (length,) = struct.unpack("<Q", raw[:8])
+    header = json.loads(raw[8 : 8 + length])
+    names = sorted(n for n in header if n.startswith(("h_s", "context.", "entropy_data.y")))
+    copy = tmp_path / path.name
+    for name in (names[0], names[len(names) // 2], names[-1]):
+        touched = bytearray(raw)
+        touched[8 + length + header[name]["data_offsets"][0]] ^= 1  # of its first number
+        copy.write_bytes(touched)
+        with pytest.raises(WeightsError, match="does not match its fingerprint"):
+            LearnedCodec(weights.read_header(copy))
+    copy.write_bytes(raw)
+    LearnedCodec(weights.read_header(copy))
+
+
 def test_networks_touched_after_loading_decode_to_an_error(codec: LearnedCodec, tmp_path: Path) -> None:
     """Should the bits change later still, the latents' checksum tells."""
     data = codec.encode(made_photo(120, 90), Rate(quality=CALIBRATED)).data

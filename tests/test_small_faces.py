@@ -88,6 +88,19 @@ def test_faces_are_searched_once_and_kept_beside_the_data(photos: Path) -> None:
     assert again.asked == 1  # another picture under the name
 
 
+def test_data_fetched_anew_costs_no_search_where_the_runs_kept_the_faces(
+    photos: Path, tmp_path: Path
+) -> None:
+    runs = tmp_path / "runs"
+    runs.mkdir()
+    first = SmallFaces(Photographs(photos), runs=runs, detect=Detector())
+    assert [first.boxes(i) for i in (0, 1)] == [[], [SPOT]]
+    (photos / CACHE).unlink()
+    again = Detector()
+    assert SmallFaces(Photographs(photos), runs=runs, detect=again).boxes(1) == [SPOT]
+    assert again.asked == 0
+
+
 def test_a_damaged_or_unwritable_cache_only_costs_the_search(
     photos: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -14,7 +14,7 @@ import pytest
 import torch
 from torch import nn
 
-from models import tiling
+from models import memory
 from models.bitstream.container import parse
 from models.codec import Rate
 from models.errors import BitstreamError, CodecError
@@ -161,14 +161,14 @@ def test_memory_is_written_as_people_write_it(
     monkeypatch: pytest.MonkeyPatch, text: str, size: float
 ) -> None:
     monkeypatch.setenv("HFLIC_MEMORY", text)
-    assert tiling.budget() == size
+    assert memory.budget() == size
 
 
 @pytest.mark.parametrize("text", ["much", "-1", "4X", "G", "1e9"])
 def test_other_amounts_are_refused(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     monkeypatch.setenv("HFLIC_MEMORY", text)
     with pytest.raises(CodecError, match="HFLIC_MEMORY=6G"):
-        tiling.budget()
+        memory.budget()
 
 
 def test_over_the_budget_is_said_before_any_work(

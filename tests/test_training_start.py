@@ -119,3 +119,18 @@ def test_a_face_term_brings_its_masks(photos: Path, tmp_path: Path) -> None:
     run.train_step()
     run.close()
     assert run.scalars["face"] > 0
+
+
+def test_a_decoder_alone_begins_from_what_is_published(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Files are made with the published weights, whatever their recipe has reached since."""
+    decoder = replace(EYE, decoder_only=True)
+    monkeypatch.setitem(RECIPES, "tiny", TINY)
+    reached, published = {"w": torch.ones(1)}, {"w": torch.zeros(1)}
+    monkeypatch.setattr(start, "weights_reached", lambda *_: reached)
+    monkeypatch.setattr(start, "published_start", lambda _: (published, 7, 1.0))
+    assert start.base_of(decoder, tmp_path) is published
+    assert start.base_of(EYE, tmp_path) is reached
+    monkeypatch.setattr(start, "published_start", lambda _: None)
+    assert start.base_of(decoder, tmp_path) is reached

@@ -50,7 +50,7 @@ def rewrite(
     tensors: Tensors = load_file(file.path)
     change(tensors)
     values = json.loads(json.dumps(replace(file.card, **card).__dict__))
-    mark = weights._fingerprint(tensors) if fingerprint is None else fingerprint
+    mark = weights.fingerprint_of(tensors) if fingerprint is None else fingerprint
     save_file(tensors, file.path, {"card": json.dumps(values), "fingerprint": mark})
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, QObject, QSignalBlocker, Qt, Signal
+from PySide6.QtCore import QEvent, QObject, QSignalBlocker, QSize, Qt, Signal
 from PySide6.QtGui import QKeyEvent, QMouseEvent
-from PySide6.QtWidgets import QApplication, QLineEdit, QTabBar, QWidget
+from PySide6.QtWidgets import QApplication, QLineEdit, QTabBar, QToolButton, QWidget
 from shiboken6 import isValid
 
+from app import theme
 from app.crops import Crops
 
 
@@ -23,7 +24,6 @@ class BoxTabs(QTabBar):
         self.setAccessibleName("Crop boxes")
         self.setExpanding(False)
         self.setDrawBase(False)
-        self.setTabsClosable(True)
         self.setUsesScrollButtons(True)
         self.setElideMode(Qt.TextElideMode.ElideRight)
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
@@ -47,7 +47,7 @@ class BoxTabs(QTabBar):
                 self.removeTab(self.count() - 1)
             for at, crop in enumerate(crops):
                 if at >= self.count():
-                    self.addTab("")
+                    self.setTabButton(self.addTab(""), QTabBar.ButtonPosition.RightSide, self._cross())
                 words = crop.name.replace("&", "&&")
                 if self.tabText(at) != words:
                     self.setTabText(at, words)
@@ -56,6 +56,19 @@ class BoxTabs(QTabBar):
                 size = f"{crop.width} \N{MULTIPLICATION SIGN} {crop.height} at {crop.x}, {crop.y}"
                 self.setTabToolTip(at, f"{origin}: {size}\nDouble click or F2 to name it")
         self._show_selected()
+
+    def _cross(self) -> QToolButton:
+        """The button that deletes a tab's box."""
+        button = QToolButton()
+        button.setObjectName("flat")
+        button.setIcon(theme.icon("close"))
+        button.setIconSize(QSize(12, 12))
+        button.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # Del does it by key
+        button.setToolTip("Delete the box")
+        button.setAccessibleName("Delete the box")
+        button.setStyleSheet("QToolButton { padding: 1px; }")
+        button.clicked.connect(lambda: self.tabCloseRequested.emit(self.tabAt(button.geometry().center())))
+        return button
 
     def rename(self, name: str) -> None:
         """Let a person type a new name for a box."""

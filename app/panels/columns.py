@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QStandardItemModel
-from PySide6.QtWidgets import QComboBox, QFrame, QHBoxLayout, QLabel, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QComboBox, QFrame, QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from app.columns import Column, Columns
 from app.state import ORIGINAL, codec_name
@@ -20,17 +20,16 @@ class ColumnsCard(QFrame):
         super().__init__(parent)
         self.setObjectName("card")
         self._columns = columns
-        title = QLabel("More columns, at the size of A")
-        title.setObjectName("heading")
         layout = QVBoxLayout(self)
-        layout.setContentsMargins(12, 8, 12, 10)
-        layout.setSpacing(7)
-        layout.addWidget(title)
+        layout.setContentsMargins(12, 5, 12, 5)
+        layout.setSpacing(4)
         self.boxes: dict[Column, QComboBox] = {}
         for column in Column:
             badge = QLabel(column.letter)
             badge.setObjectName("badge")
+            badge.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
             badge.setFixedWidth(30)
+            badge.setToolTip("One more column, at the size of A")
             badge.setAlignment(Qt.AlignmentFlag.AlignCenter)
             box = QComboBox()
             box.setAccessibleName(f"Codec of column {column.letter}")
@@ -54,6 +53,8 @@ class ColumnsCard(QFrame):
             box.addItem("None", "")
             box.addItem("Original", ORIGINAL)
             for line in CATALOGUE:
+                if line.fetched and reasons.get(line.id, "unknown"):
+                    continue
                 box.addItem(codec_name(line.id), line.id)
                 at = box.count() - 1
                 reason = reasons.get(line.id, "")

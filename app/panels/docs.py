@@ -57,7 +57,7 @@ class Reader(QTextBrowser):
         self.page = page
         self._width = self._room()
         self.document().setBaseUrl(QUrl.fromLocalFile(str(page.path)))  # pictures and links are beside it
-        self.setMarkdown(page.path.read_text(encoding="utf-8"))
+        self.setMarkdown(page.text)
         self._space_out()
         self.turned.emit(page)
 

@@ -74,6 +74,10 @@ class Inspector(QScrollArea):
         self.setWidget(body)
         self._connect()
 
+    def add_card(self, card: QWidget) -> None:
+        """Put a card below those of the sides."""
+        self._column.insertWidget(self._column.indexOf(self.columns), card)
+
     def set_save_menus(self, menus: dict[Side, QMenu]) -> None:
         """What the save buttons offer."""
         for side, menu in menus.items():
@@ -123,6 +127,7 @@ class Inspector(QScrollArea):
         for side, panel in self.sides.items():
             panel.codec_chosen.connect(lambda codec, side=side: session.choose(side, codec))
             panel.rate_chosen.connect(lambda rate, drag, side=side: session.set_rate(side, rate, drag))
+            panel.realism.changed.connect(lambda r, drag, side=side: session.set_realism(side, r, drag))
             panel.cancelled.connect(session.cancel)
             panel.retried.connect(session.retry)
         self.plot.metric_chosen.connect(self._show_points)

@@ -16,7 +16,7 @@ from app import text
 from app.points import Point
 from app.state import METRICS
 from app.theme import is_dark
-from models.codec import CATALOGUE
+from models.codec import CATALOGUE, entry
 from models.metrics import TABLE
 
 HEIGHT = 196
@@ -154,7 +154,7 @@ class RdPlot(QFrame):
 
 
 def _look(codec: str) -> _Look:
-    at = [line.id for line in CATALOGUE].index(codec.partition(":")[0])
+    at = CATALOGUE.index(entry(codec))
     return _Look(QColor(_COLOURS[at % len(_COLOURS)]), _SHAPES[at % len(_SHAPES)])
 
 

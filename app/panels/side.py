@@ -22,6 +22,7 @@ from PySide6.QtWidgets import (
 
 from app import text, theme
 from app.panels.rate import RateControl
+from app.panels.realism import RealismControl
 from app.state import FILE, ORIGINAL, Phase, Side, SideView, codec_name
 from models.codec import CATALOGUE, Encoding, Rate
 
@@ -63,6 +64,7 @@ class SidePanel(QFrame):
         self.save.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         self.save.setStyleSheet("QToolButton::menu-indicator { image: none; width: 0; }")
         self.rate = RateControl(with_quality=True)
+        self.realism = RealismControl(side.letter)
         self.status = QLabel()
         self.status.setWordWrap(True)
         self.status.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
@@ -98,6 +100,7 @@ class SidePanel(QFrame):
         layout.setSpacing(7)
         layout.addLayout(head)
         layout.addWidget(self.rate)
+        layout.addWidget(self.realism)
         layout.addLayout(line)
         layout.addWidget(self.bar)
         # Room for the bar and the buttons is always there, so nothing jumps when work begins.
@@ -122,7 +125,7 @@ class SidePanel(QFrame):
         for learned, heading in ((True, "Neural"), (False, "Classical")):
             model.appendRow(_heading(heading))
             for line in CATALOGUE:
-                if line.learned is learned:
+                if line.learned is learned and not (line.fetched and reasons.get(line.id, "unknown")):
                     reason = reasons.get(line.id)
                     tip = f"{line.sentence}\n{line.source}"
                     item = _item(line.name, line.id, tip)
@@ -145,6 +148,7 @@ class SidePanel(QFrame):
         self.codec.setToolTip(_tip(view))
         self.rate.setVisible(not locked and view.choice.codec not in {ORIGINAL, FILE})
         self.rate.show_rate(view.choice.rate)
+        self.realism.show_view(view)
         self.save.setEnabled(view.raster is not None and not view.stale)
         if view.working:
             if not self._patience.isActive() and self.bar.isHidden():

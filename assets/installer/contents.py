@@ -17,7 +17,9 @@ from typing import Any
 Entry = tuple[str, str, str]  # where it goes, where it is, PyInstaller's kind
 
 # Parts of this program that the package leaves to an installation with pip.
-NOT_PACKAGED = ("app.screenshots", "app.viewer_bench")
+NOT_PACKAGED = (
+    "app.screenshots", "app.scenes", "app.viewer_bench", "models.metric_check", "models.peers",
+)  # fmt: skip
 
 EXCLUDED = (
     # Training, and what only it uses.
@@ -96,6 +98,26 @@ def needed(binaries: list[Entry]) -> list[Entry]:
                 kept[entry[0]] = entry
                 todo.append(entry)
     return list(kept.values())
+
+
+def stripped(binaries: Iterable[Entry], folder: Path) -> list[Entry]:
+    """Torch's libraries without the names of inner functions, a fifth of their size; the others have none.
+
+    Only torch's: libraries that auditwheel has changed do not all survive `strip`, and Windows and macOS
+    keep such names in files of their own. Copies lie in `folder`.
+    """
+    if not sys.platform.startswith("linux") or shutil.which("strip") is None:
+        return list(binaries)
+    folder.mkdir(parents=True, exist_ok=True)
+    found = []
+    for name, path, kind in binaries:
+        if fnmatch(name, "torch/lib/libtorch_*.so") or name == "torch/lib/libc10.so":
+            target = folder / Path(name).name
+            subprocess.run(["strip", "--strip-unneeded", "-o", str(target), path], check=True)
+            found.append((name, str(target), kind))
+        else:
+            found.append((name, path, kind))
+    return found
 
 
 def without_dropped(modules: Iterable[Entry]) -> list[Entry]:

@@ -37,6 +37,12 @@ NETWORKS: dict[int, str] = {
     5: "elic",
     6: "elic-5",
     7: "hific",
+    8: "bmshj2018-factorized",
+    9: "bmshj2018-hyperprior",
+    10: "mbt2018-mean",
+    11: "mbt2018",
+    12: "cheng2020-anchor",
+    13: "cheng2020-attn",
 }
 _NUMBERS = {name: number for number, name in NETWORKS.items()}
 _SMALLEST = 4 + 1 + 1 + FINGERPRINT_BYTES + 1 + 1 + 2 + 4 + 4

@@ -10,7 +10,7 @@ bound when it is made.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -23,7 +23,8 @@ ACTIVATION_BITS = 10
 GRID = float(1 << ACTIVATION_BITS)
 CLAMP = float(1 << (13 + ACTIVATION_BITS))  # of an activation carried as an integer
 _EXACT_SUM = float(1 << (53 - WEIGHT_BITS))
-_COLUMN_BYTES = 48 << 20  # unfolded columns held at a time
+# Unfolded columns held at a time: in the cache, and less than what the system clears anew for each call.
+_COLUMN_BYTES = 24 << 20
 
 
 def to_activation(x: Tensor) -> Tensor:
@@ -43,6 +44,7 @@ class FixedLayer:
     matrix: (out, in * taps) float64 multiples of 2^-14; bias: (out,) multiples of 2^-14, times 2^10
     and with the half that turns floor into rounding. `taps` chooses columns of the kernel window (all
     where None); `shuffle` turns the output's channels into space, as a transposed convolution does.
+    `leak`: 2^14 times the slope below zero of a leaky ReLU.
     """
 
     matrix: Tensor
@@ -51,6 +53,7 @@ class FixedLayer:
     relu: bool
     taps: tuple[int, ...] | None = None
     shuffle: int = 1
+    leak: int = 0
 
     def __post_init__(self) -> None:
         worst = (self.matrix.abs().sum(1) * CLAMP + self.bias.abs()).max().item()
@@ -62,7 +65,11 @@ class FixedLayer:
 
     def finish(self, sums: Tensor) -> Tensor:
         """Exact sums, bias included, to activations; in place."""
-        return sums.floor_().clamp_(0.0 if self.relu else -CLAMP, CLAMP)
+        sums.floor_().clamp_(0.0 if self.relu else -CLAMP, CLAMP)
+        if self.leak:  # 23 bits times 14 and a half: exact, and no larger than what it replaces
+            leaked = sums.mul(self.leak / (1 << WEIGHT_BITS)).add_(0.5).floor_()
+            torch.where(sums < 0, leaked, sums, out=sums)
+        return sums
 
     def on_columns(self, columns: Tensor) -> Tensor:
         """columns: (in * taps, positions) to activations (out, positions)."""
@@ -186,18 +193,31 @@ def fixed_deconv(layer: nn.ConvTranspose2d, *, relu: bool) -> FixedLayer:
 
 
 def fixed_net(stack: nn.Sequential) -> FixedNet:
-    """A stack of convolutions, transposed convolutions and ReLUs in fixed point.
+    """A stack of convolutions, transposed ones, pixel shuffles, ReLUs and leaky ReLUs in fixed point.
 
-    Raises WeightsError for any other layer and where the exact bound does not hold.
+    Stacks may be inside it. Raises WeightsError for any other layer and where the exact bound does not hold.
     """
-    modules = list(stack)
     layers: list[FixedLayer] = []
-    for index, module in enumerate(modules):
-        relu = index + 1 < len(modules) and isinstance(modules[index + 1], nn.ReLU)
+    for module in _unnested(stack):
+        last = layers[-1] if layers else None
         if isinstance(module, nn.Conv2d):
-            layers.append(fixed_conv(module, relu=relu))
+            layers.append(fixed_conv(module, relu=False))
         elif isinstance(module, nn.ConvTranspose2d):
-            layers.append(fixed_deconv(module, relu=relu))
-        elif not isinstance(module, nn.ReLU):
-            raise WeightsError(f"{type(module).__name__} cannot lead to a coding parameter")
+            layers.append(fixed_deconv(module, relu=False))
+        elif last is not None and not last.relu and not last.leak and isinstance(module, nn.ReLU):
+            layers[-1] = replace(last, relu=True)
+        elif last is not None and not last.relu and not last.leak and isinstance(module, nn.LeakyReLU):
+            layers[-1] = replace(last, leak=round(module.negative_slope * (1 << WEIGHT_BITS)))
+        elif last is not None and last.shuffle == 1 and isinstance(module, nn.PixelShuffle):
+            layers[-1] = replace(last, shuffle=module.upscale_factor)
+        else:
+            raise WeightsError(f"{type(module).__name__} cannot lead to a coding parameter here")
     return FixedNet(tuple(layers))
+
+
+def _unnested(stack: nn.Sequential) -> Iterator[nn.Module]:
+    for module in stack:
+        if isinstance(module, nn.Sequential):
+            yield from _unnested(module)
+        else:
+            yield module

@@ -32,14 +32,14 @@ from models.errors import WeightsError
 from models.memory import give_back
 from models.networks.context import GroupContext, SpaceChannelContext, anchor_mask
 
-_PASS_BYTES = 48.0  # of a pass for each symbol: scales, means, indexes, symbols and their copies
+PASS_BYTES = 48.0  # of a pass for each symbol: scales, means, indexes, symbols and their copies
 SKIP_BELOW = 4  # tables of scales under 0.17: a symbol is rarely non-zero, and not coded
 _LARGEST = float(1 << 22)
 _LARGEST_Z = float(1 << 12)
 
 Indexes = NDArray[np.int16]
 # (channels, positions, table indexes, means) to symbols; the last three flat and of one length
-_Step = Callable[[slice, Tensor, Indexes, Tensor], Symbols]
+Step = Callable[[slice, Tensor, Indexes, Tensor], Symbols]
 
 
 @dataclass(frozen=True)
@@ -85,15 +85,16 @@ class _FixedGroup:
         assert isinstance(nets.non_anchor, nn.Sequential)
         self.spatial: FixedLayer = fixed_conv(nets.spatial, relu=False, mask=nets.spatial.mask[0, 0])
         self.non_anchor = fixed_net(nets.non_anchor)
-        self.anchor: FixedNet | None = fixed_net(nets.anchor) if nets.anchor is not None else None
-        self.outputs = nets.spatial.out_channels
+        if nets.anchor is not None:
+            self.anchor = fixed_net(nets.anchor)
+        else:  # the shared net, without the columns of the spatial context, which is zero
+            first, outputs = self.non_anchor.layers[0], nets.spatial.out_channels
+            known = replace(first, matrix=first.matrix[:, outputs:].contiguous())
+            self.anchor = FixedNet((known, *self.non_anchor.layers[1:]))
 
     def anchor_parameters(self, known: Tensor) -> Tensor:
         """known: (K, positions) to (2C, positions)."""
-        if self.anchor is not None:
-            return self.anchor.at(known)
-        nothing = known.new_zeros(self.outputs, known.shape[1])
-        return self.non_anchor.at(torch.cat([nothing, known]))
+        return self.anchor.at(known)
 
     def non_anchor_parameters(self, known: Tensor, near: Tensor) -> Tensor:
         """known: (K, positions), near: columns around them (C * taps, positions); to (2C, positions)."""
@@ -187,9 +188,13 @@ class _ChannelContexts:
 
 
 class ExactEntropyModel(ABC):
-    """An entropy model that gives the same bits on every machine."""
+    """An entropy model that gives the same bits on every machine.
+
+    latent: channels of the latents; hyper_down: their rows, and columns, that one hyper-latent stands for.
+    """
 
     latent: int
+    hyper_down = 4
 
     def __init__(self, data: EntropyData) -> None:
         self.medians = data.medians[:, None, None] * GRID
@@ -210,7 +215,7 @@ class ExactEntropyModel(ABC):
         """The shortest payload that latents of height x width can have: each z symbol the likeliest one."""
         tables = self.data.z_tables
         bits = sum(float(tables.bits(index).min()) for index in range(len(tables.lengths)))
-        return least_bytes(bits * -(-height // 4) * -(-width // 4))
+        return least_bytes(bits * -(-height // self.hyper_down) * -(-width // self.hyper_down))
 
     @torch.inference_mode()
     def encode(
@@ -250,7 +255,7 @@ class ExactEntropyModel(ABC):
     ) -> tuple[Tensor, int]:
         """To y_hat (M, height, width) float64 and its checksum. Raises BitstreamError."""
         decoder = SymbolDecoder(payload)
-        shape = (len(self.medians), -(-height // 4), -(-width // 4))
+        shape = (len(self.medians), -(-height // self.hyper_down), -(-width // self.hyper_down))
         z_indexes = _z_indexes(torch.empty(shape, device="meta"))
         z_symbols = torch.from_numpy(decoder.decode(z_indexes, self._z_models)).double().reshape(shape)
 
@@ -266,7 +271,7 @@ class ExactEntropyModel(ABC):
 
     @abstractmethod
     def _walk(
-        self, z_symbols: Tensor, height: int, width: int, step: _Step, watch: Watch, *, lean: bool = False
+        self, z_symbols: Tensor, height: int, width: int, step: Step, watch: Watch, *, lean: bool = False
     ) -> Tensor:
         """Visit every latent in coding order; returns y_hat (M, height, width) times 2^10."""
 
@@ -295,7 +300,7 @@ class ContextEntropyModel(ExactEntropyModel):
         self.latent = sum(context.config.groups)
 
     def _walk(
-        self, z_symbols: Tensor, height: int, width: int, step: _Step, watch: Watch, *, lean: bool = False
+        self, z_symbols: Tensor, height: int, width: int, step: Step, watch: Watch, *, lean: bool = False
     ) -> Tensor:
         hyper = self.h_s(to_activation(z_symbols * GRID + self.medians))[:, :height, :width]
         anchors = anchor_mask(height, width, self.parity)[0, 0]
@@ -330,7 +335,7 @@ class ContextEntropyModel(ExactEntropyModel):
             widths = [len(layer.bias) for layer in net.layers] if (net := nets[number]) else [0]
             waiting = 0 if lean else 8.0 * sum(first[number + 1 :])
             making = 8.0 * max(a + b for a, b in zip([0, *widths], widths, strict=False)) + kept * widths[-1]
-            most = max(most, waiting + making, waiting + kept * widths[-1] + _PASS_BYTES * size / 2)
+            most = max(most, waiting + making, waiting + kept * widths[-1] + PASS_BYTES * size / 2)
         return 8.0 * self.latent + kept * hyper + most
 
     def _parameters(
@@ -361,31 +366,6 @@ class ContextEntropyModel(ExactEntropyModel):
                 here_found.copy_(nets.non_anchor_parameters(known, near))
         scales, means = found.chunk(2)
         return scales.flatten(), means.flatten()
-
-
-class HyperpriorEntropyModel(ExactEntropyModel):
-    """HiFiC: mean and scale of every latent from the hyper-latent alone, one pass."""
-
-    def __init__(self, h_s_scale: nn.Sequential, h_s_mean: nn.Sequential, data: EntropyData) -> None:
-        super().__init__(data)
-        self.h_s_scale, self.h_s_mean = fixed_net(h_s_scale), fixed_net(h_s_mean)
-        self.latent = len(self.h_s_mean.layers[-1].bias) // self.h_s_mean.layers[-1].shuffle ** 2
-
-    def _walk(
-        self, z_symbols: Tensor, height: int, width: int, step: _Step, watch: Watch, *, lean: bool = False
-    ) -> Tensor:
-        known = to_activation(z_symbols * GRID + self.medians)
-        watch.step("coding latents", 0.0)
-        scales = self.h_s_scale(known)[:, :height, :width].flatten()
-        watch.step("coding latents", 0.4)
-        means = self.h_s_mean(known)[:, :height, :width].flatten()
-        everywhere = torch.arange(height * width)
-        symbols = step(slice(0, self.latent), everywhere, self._indexes(scales), means)
-        return means.add_(torch.from_numpy(symbols), alpha=GRID).view(self.latent, height, width)
-
-    def bytes_per_latent(self, *, lean: bool) -> float:
-        """See ExactEntropyModel: everything is one pass, so there is nothing to be lean about."""
-        return _PASS_BYTES * self.latent
 
 
 def _nearest(target: Tensor, means: Tensor) -> Symbols:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.special import ndtr, ndtri
+from scipy.special import expit, logit, ndtr, ndtri
 from torch import Tensor
 
-from models.bitstream.fixed_point import GRID
+from models.bitstream.fixed_point import CLAMP, GRID
 from models.errors import WeightsError
 from models.networks.factorized import EntropyBottleneck
 
@@ -63,7 +65,10 @@ class Tables:
 def _to_counts(pmf: NDArray[np.float64]) -> NDArray[np.int32]:
     """Probabilities (escape last) to integers that are at least 1 and add up to TOTAL."""
     counts = np.maximum(np.round(pmf / pmf.sum() * TOTAL), 1).astype(np.int64)
-    counts[int(counts.argmax())] += TOTAL - int(counts.sum())
+    largest = int(counts.argmax())
+    if int(counts.sum()) - TOTAL > counts[largest] // 2:  # a long tail of ones: all give a share for them
+        counts = 1 + np.floor(pmf / pmf.sum() * (TOTAL - len(pmf))).astype(np.int64)
+    counts[largest] += TOTAL - int(counts.sum())
     rounded: NDArray[np.int32] = counts.astype(np.int32)
     return rounded
 
@@ -79,12 +84,29 @@ def _join(parts: list[tuple[int, NDArray[np.float64]]]) -> Tables:
 
 def gaussian_tables(scales: NDArray[np.float64]) -> Tables:
     """One table a scale: the mass of N(0, scale^2) in unit bins around the integers."""
+    return _scaled_tables(scales, ndtr, -float(ndtri(_TAIL / 2)))
+
+
+def logistic_tables(scales: NDArray[np.float64]) -> Tables:
+    """One table a scale: the mass of the logistic distribution in unit bins around the integers."""
+    return _scaled_tables(scales, expit, -float(logit(_TAIL / 2)))
+
+
+def _scaled_tables(
+    scales: NDArray[np.float64], cumulative: Callable[[Any], NDArray[np.float64]], tail: float
+) -> Tables:
+    """`tail`: where the cumulative of scale 1 leaves half the tail's mass."""
     parts = []
     for scale in scales:
-        reach = max(math.ceil(-ndtri(_TAIL / 2) * scale), 1)
+        reach = max(math.ceil(tail * scale), 1)
         edges = np.arange(-reach, reach + 2) - 0.5
-        parts.append((-reach, np.diff(ndtr(edges / scale))))
+        parts.append((-reach, np.diff(cumulative(edges / scale))))
     return _join(parts)
+
+
+def unreached(count: int) -> NDArray[np.int32]:
+    """Thresholds that every raw scale is above: the tables before them are never used."""
+    return (np.arange(count) - int(CLAMP) - count).astype(np.int32)
 
 
 def scale_thresholds(scales: NDArray[np.float64], *, log_scale: bool) -> NDArray[np.int32]:

@@ -10,11 +10,13 @@ import torch
 from torch import Tensor
 
 from models.errors import WeightsError
-from models.importing.families import BESIDE, Family, renewed
-from models.importing.layout import Layout, recognise
+from models.importing.families import renewed
+from models.importing.layout import recognise
 from models.importing.reading import Checkpoint, read
+from models.importing.shapes import Layout
 from models.networks.base import CompressionNetwork
 from models.networks.builders import build
+from models.networks.causal import CausalConv
 from models.networks.complexity import kmac_per_pixel
 from models.networks.context import CheckerboardConv
 from models.networks.stored import skeleton
@@ -28,17 +30,10 @@ class Converted:
     network: CompressionNetwork
 
     def describe(self) -> str:
-        """Family, groups, widths, parameters and cost in one line."""
-        config = self.layout.config
-        stages = "-".join(str(stage.width) for stage in config.stages)
-        groups = "+".join(map(str, config.context.groups))
+        """Project, sizes, parameters and cost in one line."""
         parameters = sum(p.numel() for p in self.network.parameters()) / 1e6
-        kmac = kmac_per_pixel(config, side=64).total
-        return (
-            f"{self.layout.name}: {len(config.context.groups)} channel groups {groups}, widths {stages} to "
-            f"{config.latent}, bottlenecks x{config.expansion:g}, {parameters:.2f} M parameters, "
-            f"{kmac:.0f} kMAC/px"
-        )
+        kmac = kmac_per_pixel(self.layout.config, side=64).total
+        return f"{self.layout.name}: {self.layout.facts}, {parameters:.2f} M parameters, {kmac:.0f} kMAC/px"
 
 
 def convert(path: Path) -> Converted:
@@ -49,13 +44,15 @@ def convert(path: Path) -> Converted:
 def converted(checkpoint: Checkpoint) -> Converted:
     """See `convert`. Every tensor of the file is used, or known to be no weight; nothing is made up."""
     tensors = _renewed(checkpoint)
-    layout = recognise(checkpoint.name, tensors)
+    layout = recognise(checkpoint.name, tensors, checkpoint.beside)
     _check_names(checkpoint.name, layout, tensors)
     network = build(layout.config)
-    state = {
-        ours: _as_ours(ours, tensors[layout.family.of(ours)].float(), network, layout)
-        for ours, _ in network.named_parameters()
-    }
+    state: dict[str, Tensor] = {}
+    for ours, _ in network.named_parameters():
+        name = layout.translation.theirs(ours)
+        if name is not None:
+            module = network.get_submodule(ours.rpartition(".")[0])
+            state[ours] = layout.translation.tensor(ours, tensors[name].float(), module)
     network.load_state_dict(state, strict=False)
     return Converted(layout, network.eval())
 
@@ -73,9 +70,11 @@ def _renewed(checkpoint: Checkpoint) -> dict[str, Tensor]:
 def _check_names(file: str, layout: Layout, tensors: Mapping[str, Tensor]) -> None:
     """Compare every name and shape before any memory is taken for the network."""
     outline = skeleton(layout.config)
+    translation = layout.translation
     wanted = {
-        layout.family.of(ours): _their_shape(ours, tuple(value.shape), layout.family)
+        name: translation.shape(ours, tuple(value.shape))
         for ours, value in outline.named_parameters()
+        if (name := translation.theirs(ours)) is not None
     }
     for name, shape in wanted.items():
         if name not in tensors:
@@ -87,50 +86,24 @@ def _check_names(file: str, layout: Layout, tensors: Mapping[str, Tensor]) -> No
         if not tensors[name].is_floating_point():
             raise WeightsError(f"{file}: {name} is of type {tensors[name].dtype}, not a float")
     masks = {
-        layout.family.of(f"{name}.mask"): module.kernel_size[0]
+        translation.theirs(f"{name}.mask"): module
         for name, module in outline.named_modules()
-        if isinstance(module, CheckerboardConv)
+        if isinstance(module, CheckerboardConv | CausalConv)
     }
     for name, tensor in tensors.items():
         if name in masks:
-            if not _is_checkerboard(tensor, masks[name]):
-                raise WeightsError(f"{file}: {name} is not the checkerboard of {layout.name}")
-        elif name not in wanted and not BESIDE.search(name):
+            if not _is_mask(tensor, masks[name]):
+                kind = "checkerboard" if isinstance(masks[name], CheckerboardConv) else "mask"
+                raise WeightsError(f"{file}: {name} is not the {kind} of {layout.name}")
+        elif name not in wanted and not translation.beside(name):
             raise WeightsError(f"{file} has the tensor {name[:80]}, which {layout.name} has not")
 
 
-def _is_checkerboard(mask: Tensor, kernel: int) -> bool:
-    cells = torch.arange(kernel)
-    odd = ((cells[:, None] + cells[None, :]) % 2 == 1).float()
-    return mask.shape[-2:] == odd.shape and bool((mask.float() == odd).all())
-
-
-def _last_hyper(ours: str, family: Family) -> bool:
-    return family.last_hyper_conv and ours == "h_s.4.weight"
-
-
-def _their_shape(ours: str, shape: tuple[int, ...], family: Family) -> tuple[int, ...]:
-    return (shape[1], shape[0], *shape[2:]) if _last_hyper(ours, family) else shape
-
-
-def _as_ours(ours: str, tensor: Tensor, network: CompressionNetwork, layout: Layout) -> Tensor:
-    """One tensor in our layout."""
-    family = layout.family
-    if _last_hyper(ours, family):  # a convolution is a transposed one with the kernel turned around
-        return tensor.transpose(0, 1).flip(2, 3)
-    module = network.get_submodule(ours.rpartition(".")[0])
-    if isinstance(module, CheckerboardConv) and ours.endswith(".weight"):
-        return tensor * module.mask
-    if family.means_first and _ends_parameters(ours, layout):
-        means, scales = tensor.chunk(2)
-        return torch.cat([scales, means])
-    return tensor
-
-
-def _ends_parameters(ours: str, layout: Layout) -> bool:
-    """Whether a parameter belongs to the last layer of a parameter net."""
-    parts = ours.split(".")
-    if parts[0] != "context" or parts[3] not in {"anchor", "non_anchor"}:
-        return False
-    widths = layout.config.context.parameter_widths[int(parts[2])]
-    return int(parts[4]) == 2 * len(widths[0 if parts[3] == "anchor" else 1])
+def _is_mask(mask: Tensor, layer: CheckerboardConv | CausalConv) -> bool:
+    """Whether a mask is that of a layer, which may be on the meta device and know only its size."""
+    cells = torch.arange(layer.kernel_size[0])
+    if isinstance(layer, CheckerboardConv):
+        right = (cells[:, None] + cells[None, :]) % 2 == 1
+    else:
+        right = cells[:, None] * len(cells) + cells[None, :] < len(cells) ** 2 // 2
+    return mask.shape[-2:] == right.shape and bool((mask.float() == right.float()).all())

@@ -65,15 +65,22 @@ class Family:
         return template.format(k=group, j=int(group) - 1) + "." + rest
 
     def _layer(self, rest: str) -> str:
-        attention = re.fullmatch(r"(trunk|mask)\.(\d)\.(?:block\.branch\.(\d)\.)?(\w+)", rest)
-        if attention is not None:
-            side, unit, layer, kind = attention.groups()
-            inner = f"conv_{'a' if side == 'trunk' else 'b'}.{unit}"
-            return f"{inner}.conv.{layer}.{kind}" if layer else f"{inner}.{kind}"
+        if attention := in_attention(rest):
+            return attention
         block = re.fullmatch(r"branch\.(\d)\.(\w+)", rest)
         if block is not None:
             return f"{self.block[int(block[1]) // 2]}.{block[2]}"
         return rest
+
+
+def in_attention(rest: str) -> str:
+    """The name of a parameter in one of our attention blocks as CompressAI has it, "" for one elsewhere."""
+    found = re.fullmatch(r"(trunk|mask)\.(\d)\.(?:block\.branch\.(\d)\.)?(\w+)", rest)
+    if found is None:
+        return ""
+    side, unit, layer, kind = found.groups()
+    inner = f"conv_{'a' if side == 'trunk' else 'b'}.{unit}"
+    return f"{inner}.conv.{layer}.{kind}" if layer else f"{inner}.{kind}"
 
 
 _CONVS = ("conv1", "conv2", "conv3")
@@ -147,14 +154,16 @@ FAMILIES = (JIANG, CHANDELIER, COMPRESSAI_OFFICIAL, COMPRESSAI_CHANDELIER)
 # What a checkpoint of CompressAI's modules holds beside its weights: bounds and tables that `update` made.
 BESIDE = re.compile(
     r"(^|\.)(_offset|_quantized_cdf|_cdf_length|target|scale_table|scale_bound"
-    r"|(likelihood_lower_bound|lower_bound_scale)\.bound)$"
+    r"|(likelihood_lower_bound|lower_bound_scale)\.bound"
+    r"|(beta|gamma)_reparam\.(pedestal|lower_bound\.bound))$"
 )
-_OLD_BOTTLENECK = re.compile(r"(^|\.)_(matrix|bias|factor)(\d)$")
-_NEW_BOTTLENECK = {"matrix": "matrices", "bias": "biases", "factor": "factors"}
+_OLD_BOTTLENECK = re.compile(r"(^|\.)_(matri|bias|factor)(?:x|ces|es|s)?\.?(\d)$")
+_NEW_BOTTLENECK = {"matri": "matrices", "bias": "biases", "factor": "factors"}
 
 
 def renewed(key: str) -> str:
-    """A name of the factorised prior as CompressAI writes it since 1.2.5; other names as they are."""
+    """A name as CompressAI writes it since 1.2.5; other names as they are."""
+    key = key.replace(".downsample.", ".skip.")
     return _OLD_BOTTLENECK.sub(lambda found: f"{found[1]}{_NEW_BOTTLENECK[found[2]]}.{found[3]}", key)
 
 

@@ -81,18 +81,7 @@ def install(path: Path, id: str = "", watch: Watch = QUIET) -> Installed:
     codec = wanted or _full_id(found.layout.codec)
     others = serving(codec)
     _check_others(codec, others, found)
-    card = weights.Card(
-        codec=codec,
-        network=f"{RECIPE}: {found.layout.name}",
-        recipe=RECIPE,
-        steps=0,
-        hours=0.0,
-        data="as its authors say",
-        licence=f"its authors': see {found.layout.source}",
-        revision=path.name,
-        created=datetime.datetime.now(datetime.UTC).date().isoformat(),
-        configuration=to_json(found.layout.config),
-    )
+    card = card_for(found, codec, path.name)
     with tempfile.TemporaryDirectory(prefix="hflic-") as folder:
         watch.step("making the tables", 0.2)
         trial = weights.save(found.network, card, Path(folder) / f"trial{weights.SUFFIX}", half=False)
@@ -104,6 +93,22 @@ def install(path: Path, id: str = "", watch: Watch = QUIET) -> Installed:
     file = weights.save(found.network, card, weights.folders()[0] / name, half=False)
     rungs = {other.fingerprint for other in others} | {file.fingerprint}
     return Installed(file, found.describe(), loss, len(rungs))
+
+
+def card_for(found: Converted, codec: str, file: str) -> weights.Card:
+    """What is known about a checkpoint's weights; `file`: its name."""
+    return weights.Card(
+        codec=codec,
+        network=f"{RECIPE}: {found.layout.name}",
+        recipe=RECIPE,
+        steps=0,
+        hours=0.0,
+        data="as its authors say",
+        licence=f"its authors': see {found.layout.source}",
+        revision=file,
+        created=datetime.datetime.now(datetime.UTC).date().isoformat(),
+        configuration=to_json(found.layout.config),
+    )
 
 
 def serving(codec: str) -> list[weights.WeightsFile]:

@@ -86,10 +86,10 @@ class RateLadderCodec(LearnedCodec):
             return replace(super().encode(picture, Rate(quality=100), watch), quality=quality, note="")
         return replace(self._load(file).encode(picture, Rate(quality=100), watch), quality=quality, note="")
 
-    def decode(self, data: bytes, watch: Watch = QUIET) -> Picture:
+    def decode(self, data: bytes, watch: Watch = QUIET, realism: float = 0.0) -> Picture:
         """See models.codec.Codec: with the network that the file was made with."""
         other = self._maker(data)
-        return super().decode(data, watch) if other is None else other.decode(data, watch)
+        return super().decode(data, watch, realism) if other is None else other.decode(data, watch, realism)
 
     def read_back(self, data: bytes, watch: Watch = QUIET) -> None:
         """See LearnedCodec."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -43,6 +44,8 @@ class CompressionNetwork(nn.Module):
     """Analysis and synthesis transforms with a hyperprior; a network says what its parts are and `predict`.
 
     A network registers its parts in its own order: optimizer states of running trainings depend on it.
+    `transform_precision`: what the transforms compute in, but for their last layers and the shortcuts;
+    training may lower it, the entropy model never follows.
     """
 
     config: NetworkShape
@@ -54,6 +57,8 @@ class CompressionNetwork(nn.Module):
     a_shortcut: DctAnalysis | None
     s_shortcut: DctSynthesis | None
     log_scale: bool
+    transform_precision = torch.float32
+    logistic = False  # the latents' distribution; else Gaussian
 
     def _register_bounds(self, *, log_scale: bool) -> None:
         self.log_scale = log_scale
@@ -67,10 +72,16 @@ class CompressionNetwork(nn.Module):
         """
         raise NotImplementedError
 
+    def reduced(self, device: torch.device) -> AbstractContextManager[object]:
+        """Where convolutions compute in `transform_precision`."""
+        precision = self.transform_precision
+        return nullcontext() if precision == torch.float32 else torch.autocast(device.type, dtype=precision)
+
     def analyse(self, x: Tensor, position: Tensor | None) -> Tensor:
         """x: (B, 3, H, W) in 0..1 to the scaled latents y: (B, M, H/16, W/16)."""
         centred = x - 0.5
-        y: Tensor = self.g_a(centred)
+        with self.reduced(x.device):
+            y: Tensor = self.g_a(centred)
         if self.a_shortcut is not None:
             y = y + self.a_shortcut(centred)
         return y * self.gain.gain(position) if self.gain is not None and position is not None else y
@@ -84,7 +95,8 @@ class CompressionNetwork(nn.Module):
     def synthesise(self, y_hat: Tensor, position: Tensor | None) -> Tensor:
         """Scaled y_hat: (B, M, H/16, W/16) to x_hat: (B, 3, H, W) in 0..1, unclamped."""
         y_hat = self.unscale(y_hat, position)
-        x: Tensor = self.g_s(y_hat)
+        with self.reduced(y_hat.device):
+            x: Tensor = self.g_s(y_hat)
         if self.s_shortcut is not None:
             x = x + self.s_shortcut(y_hat)
         return x + 0.5
@@ -103,8 +115,15 @@ class CompressionNetwork(nn.Module):
         return z + (offset.round() - offset).detach()
 
     def gaussian_bits(self, offset: Tensor, sigma: Tensor) -> Tensor:
-        """-log2 of the mass of N(0, sigma^2) in the unit bin around `offset`, shaped like it."""
+        """-log2 of the mass of N(0, sigma^2) in the unit bin around `offset`, shaped like it.
+
+        Of the logistic distribution of that scale where the network's latents are `logistic`.
+        """
         distance = offset.abs()
+        if self.logistic:
+            mass = torch.sigmoid((0.5 - distance) / sigma) - torch.sigmoid((-0.5 - distance) / sigma)
+            logistic_bits: Tensor = -torch.log2(self._likelihood_bound(mass))
+            return logistic_bits
         upper = torch.erfc((distance - 0.5) / (sigma * math.sqrt(2)))
         lower = torch.erfc((distance + 0.5) / (sigma * math.sqrt(2)))
         bits: Tensor = -torch.log2(self._likelihood_bound(0.5 * (upper - lower)))

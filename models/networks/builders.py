@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from models.networks.balle import Balle, BalleConfig
 from models.networks.base import CompressionNetwork
 from models.networks.elic import (
     ELIC,
@@ -18,7 +19,7 @@ from models.networks.elic import (
 from models.networks.hflic import hflic_lite, hflic_paper
 from models.networks.hific import HiFiC, HificConfig, hific_lite, hific_paper
 
-NetworkConfig = ElicConfig | HificConfig
+NetworkConfig = ElicConfig | HificConfig | BalleConfig
 
 BUILDERS: dict[str, Callable[[], NetworkConfig]] = {
     "elic-paper": lambda: paper_config(GROUPS_10),
@@ -41,4 +42,6 @@ def build(configuration: NetworkConfig) -> CompressionNetwork:
     """A fresh network of a configuration, on the default device."""
     if isinstance(configuration, HificConfig):
         return HiFiC(configuration)
+    if isinstance(configuration, BalleConfig):
+        return Balle(configuration)
     return ELIC(configuration)

@@ -25,6 +25,7 @@ _PARTS = {
     "spatial": "spatial_context",
     "anchor": "parameters",
     "non_anchor": "parameters",
+    "joint": "parameters",
 }
 
 

@@ -15,6 +15,7 @@ from models.networks.layers import (
     DctSynthesis,
     ResidualBottleneck,
     Shift,
+    Transform,
     conv,
     deconv,
     init_unit_variance,
@@ -79,7 +80,7 @@ def _attention(stage: Stage) -> list[nn.Module]:
     return [AttentionBlock(stage.width)] if stage.attention else []
 
 
-def analysis(config: ElicConfig) -> nn.Sequential:
+def analysis(config: ElicConfig) -> Transform:
     """g_a: (B, 3, H, W) to (B, M, H/16, W/16), read top to bottom as the paper's figure."""
     first = config.stages[0].width
     layers: list[nn.Module] = (
@@ -96,10 +97,10 @@ def analysis(config: ElicConfig) -> nn.Sequential:
     layers.append(conv(config.stages[-1].width, config.latent))
     if config.latent_attention:
         layers.append(AttentionBlock(config.latent))
-    return nn.Sequential(*layers)
+    return Transform(*layers)
 
 
-def synthesis(config: ElicConfig) -> nn.Sequential:
+def synthesis(config: ElicConfig) -> Transform:
     """g_s: (B, M, H/16, W/16) to (B, 3, H, W), the mirror of g_a with attention before the blocks."""
     layers: list[nn.Module] = [AttentionBlock(config.latent)] if config.latent_attention else []
     width = config.latent
@@ -112,7 +113,7 @@ def synthesis(config: ElicConfig) -> nn.Sequential:
         layers += [conv(width, 3 * config.stem**2, 3, 1), nn.PixelShuffle(config.stem)]
     if not config.centred:
         layers.append(Shift(-0.5))
-    return nn.Sequential(*layers)
+    return Transform(*layers)
 
 
 def hyper_analysis(config: ElicConfig) -> nn.Sequential:

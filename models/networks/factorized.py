@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from models.networks.noise import uniform_like
 
-_FILTERS = (3, 3, 3, 3)
+FILTERS = (3, 3, 3, 3)
 _INIT_SCALE = 10.0
 _TAIL = 1e-9
 
@@ -49,18 +49,22 @@ class _LowerBound(torch.autograd.Function):
 
 
 class EntropyBottleneck(nn.Module):
-    """One learned cumulative distribution a channel; quantiles hold (lower tail, median, upper tail)."""
+    """One learned cumulative distribution a channel; quantiles hold (lower tail, median, upper tail).
 
-    def __init__(self, channels: int) -> None:
+    `filters`: hidden widths; `bent_end`: the last layer has a factor, a bend, like the others
+    (Justin-Tan's HiFiC; CompressAI's ends straight).
+    """
+
+    def __init__(self, channels: int, filters: tuple[int, ...] = FILTERS, *, bent_end: bool = False) -> None:
         super().__init__()
-        widths = (1, *_FILTERS, 1)
-        scale = _INIT_SCALE ** (1 / (len(_FILTERS) + 1))
+        widths = (1, *filters, 1)
+        scale = _INIT_SCALE ** (1 / (len(filters) + 1))
         self.matrices, self.biases, self.factors = (nn.ParameterList() for _ in range(3))
         for index, (inputs, outputs) in enumerate(pairwise(widths)):
             start = math.log(math.expm1(1 / scale / outputs))
             self.matrices.append(nn.Parameter(torch.full((channels, outputs, inputs), start)))
             self.biases.append(nn.Parameter(torch.empty(channels, outputs, 1).uniform_(-0.5, 0.5)))
-            if index < len(_FILTERS):
+            if index < len(filters) or bent_end:
                 self.factors.append(nn.Parameter(torch.zeros(channels, outputs, 1)))
         start_quantiles = torch.tensor([-_INIT_SCALE, 0.0, _INIT_SCALE])
         self.quantiles = nn.Parameter(start_quantiles.repeat(channels, 1, 1))

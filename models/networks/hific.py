@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import pairwise
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -12,8 +14,18 @@ from torch import Tensor, nn
 from models.networks.base import CompressionNetwork, last_conv
 from models.networks.context import round_around
 from models.networks.elic import LITE_LADDER
-from models.networks.factorized import EntropyBottleneck
-from models.networks.layers import DctAnalysis, DctSynthesis, conv, deconv, init_unit_variance
+from models.networks.factorized import FILTERS, EntropyBottleneck
+from models.networks.layers import (
+    DctAnalysis,
+    DctSynthesis,
+    ReflectedConv,
+    Scaled,
+    Shift,
+    Transform,
+    conv,
+    deconv,
+    init_unit_variance,
+)
 from models.networks.rate import GainUnit, RateLadder
 
 
@@ -24,7 +36,10 @@ class HificConfig:
     `widths`: channels of the encoder's stages, each after the first at half the size of the one
     before; the generator mirrors them. `stem`: 1 is the published 7x7 convolution on pixels, 4 a
     pixel-unshuffle by 4 with a 3x3 convolution. `blocks`: residual blocks of the generator.
-    `shortcut`, `log_scale`, `ladder`: as in `ElicConfig`.
+    `shortcut`, `log_scale`, `ladder`: as in `ElicConfig`. Of others' networks: `pixels` are seen and given
+    around zero, in 0..1 ("unit"), or in -1..1 with a tanh at the end ("signed"); `padding` is that of the
+    transforms; `likelihood` is the latents' distribution; `prior` are the hidden widths of that of the
+    hyper-latents, and `bent_prior` says whether it has a bend at its end.
     """
 
     widths: tuple[int, ...]
@@ -35,6 +50,11 @@ class HificConfig:
     shortcut: bool = False
     log_scale: bool = False
     ladder: RateLadder | None = field(default=None)
+    pixels: Literal["centred", "unit", "signed"] = "centred"
+    padding: Literal["zeros", "reflect"] = "zeros"
+    likelihood: Literal["gaussian", "logistic"] = "gaussian"
+    prior: tuple[int, ...] = FILTERS
+    bent_prior: bool = False
 
     def __post_init__(self) -> None:
         if self.stem * 2 ** (len(self.widths) - 1) != 16:
@@ -69,16 +89,19 @@ class ChannelNorm(nn.Module):
         return normed.permute(0, 3, 1, 2)
 
 
-class NormedResidualBlock(nn.Module):
-    """x + CN(W2 relu(CN(W1 x))) with dense 3x3 convolutions."""
+Layer = Callable[[int, int, int, int], nn.Conv2d]  # inputs, outputs, kernel, stride
 
-    def __init__(self, channels: int) -> None:
+
+class NormedResidualBlock(nn.Module):
+    """x + CN(W2 relu(CN(W1 x))) with dense 3x3 convolutions, made by `layer`."""
+
+    def __init__(self, channels: int, layer: Layer = conv) -> None:
         super().__init__()
         self.branch = nn.Sequential(
-            conv(channels, channels, 3, 1),
+            layer(channels, channels, 3, 1),
             ChannelNorm(channels),
             nn.ReLU(inplace=True),
-            conv(channels, channels, 3, 1),
+            layer(channels, channels, 3, 1),
             ChannelNorm(channels),
         )
 
@@ -92,17 +115,22 @@ def _normed(layer: nn.Module, channels: int) -> list[nn.Module]:
     return [layer, ChannelNorm(channels), nn.ReLU(inplace=True)]
 
 
-def encoder(config: HificConfig) -> nn.Sequential:
+def _layer(config: HificConfig) -> Layer:
+    return ReflectedConv if config.padding == "reflect" else conv
+
+
+def encoder(config: HificConfig) -> Transform:
     """E: (B, 3, H, W) to (B, M, H/16, W/16)."""
-    first = config.widths[0]
-    layers = (
-        _normed(conv(3, first, 7, 1), first)
+    first, layer = config.widths[0], _layer(config)
+    entry: dict[str, list[nn.Module]] = {"centred": [], "unit": [Shift(0.5)], "signed": [Scaled(2.0)]}
+    layers = entry[config.pixels] + (
+        _normed(layer(3, first, 7, 1), first)
         if config.stem == 1
-        else [nn.PixelUnshuffle(config.stem), *_normed(conv(3 * config.stem**2, first, 3, 1), first)]
+        else [nn.PixelUnshuffle(config.stem), *_normed(layer(3 * config.stem**2, first, 3, 1), first)]
     )
     for before, width in pairwise(config.widths):
-        layers += _normed(conv(before, width, 3), width)
-    return nn.Sequential(*layers, conv(config.widths[-1], config.latent, 3, 1))
+        layers += _normed(layer(before, width, 3, 2), width)
+    return Transform(*layers, layer(config.widths[-1], config.latent, 3, 1))
 
 
 class Generator(nn.Module):
@@ -110,22 +138,28 @@ class Generator(nn.Module):
 
     def __init__(self, config: HificConfig) -> None:
         super().__init__()
-        deepest = config.widths[-1]
+        deepest, layer = config.widths[-1], _layer(config)
         self.head = nn.Sequential(
-            ChannelNorm(config.latent), conv(config.latent, deepest, 3, 1), ChannelNorm(deepest)
+            ChannelNorm(config.latent), layer(config.latent, deepest, 3, 1), ChannelNorm(deepest)
         )
-        self.blocks = nn.Sequential(*(NormedResidualBlock(deepest) for _ in range(config.blocks)))
+        self.blocks = nn.Sequential(*(NormedResidualBlock(deepest, layer) for _ in range(config.blocks)))
         layers: list[nn.Module] = []
         rising = config.widths[::-1]
         for width, after in pairwise(rising):
             layers += _normed(deconv(width, after, 3), after)
         self.up = nn.Sequential(*layers)
         first = config.widths[0]
-        self.tail = (
-            nn.Sequential(conv(first, 3, 7, 1))
+        tail: list[nn.Module] = (
+            [layer(first, 3, 7, 1)]
             if config.stem == 1
-            else nn.Sequential(conv(first, 3 * config.stem**2, 3, 1), nn.PixelShuffle(config.stem))
+            else [layer(first, 3 * config.stem**2, 3, 1), nn.PixelShuffle(config.stem)]
         )
+        end: dict[str, list[nn.Module]] = {
+            "centred": [],
+            "unit": [Shift(-0.5)],
+            "signed": [nn.Tanh(), Scaled(0.5)],
+        }
+        self.tail = Transform(*tail, *end[config.pixels])
 
     def forward(self, y_hat: Tensor) -> Tensor:
         """y_hat: (B, M, H/16, W/16); x: (B, 3, H, W) around zero."""
@@ -137,12 +171,14 @@ class Generator(nn.Module):
 def hyper_analysis(config: HificConfig) -> nn.Sequential:
     """h_a: (B, M, H/16, W/16) to z: (B, C_z, H/64, W/64)."""
     width = config.hyper_width
+
+    def halved() -> nn.Conv2d:
+        if config.padding == "reflect":
+            return ReflectedConv(width, width, 5, 2, edges=(2, 2, 2, 2))
+        return conv(width, width)
+
     return nn.Sequential(
-        conv(config.latent, width, 3, 1),
-        nn.ReLU(inplace=True),
-        conv(width, width),
-        nn.ReLU(inplace=True),
-        conv(width, width),
+        conv(config.latent, width, 3, 1), nn.ReLU(inplace=True), halved(), nn.ReLU(inplace=True), halved()
     )
 
 
@@ -169,7 +205,10 @@ class HiFiC(CompressionNetwork):
         self.h_a = hyper_analysis(config)
         self.h_s_scale = hyper_synthesis(config)
         self.h_s_mean = hyper_synthesis(config)
-        self.entropy_bottleneck = EntropyBottleneck(config.hyper_latent)
+        self.entropy_bottleneck = EntropyBottleneck(
+            config.hyper_latent, config.prior, bent_end=config.bent_prior
+        )
+        self.logistic = config.likelihood == "logistic"
         self.gain = GainUnit(config.ladder, config.latent) if config.ladder else None
         for part in (self.g_a, self.g_s, self.h_a, self.h_s_scale, self.h_s_mean):
             init_unit_variance(part)

@@ -20,6 +20,29 @@ def deconv(inputs: int, outputs: int, kernel: int = 5, stride: int = 2) -> nn.Co
     )
 
 
+class Transform(nn.Sequential):
+    """Layers in a row; under autocast all before the last convolution compute in the reduced precision.
+
+    That one and what follows it keep float32: its output is added to the shortcut's and quantised, or seen.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """As the layers say."""
+        device = x.device.type
+        if not (torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)):
+            whole: Tensor = super().forward(x)  # type: ignore[no-untyped-call]
+            return whole
+        layers = list(self)
+        last = max(i for i, m in enumerate(layers) if isinstance(m, nn.Conv2d | nn.ConvTranspose2d))
+        for layer in layers[:last]:
+            x = layer(x)
+        with torch.autocast(device, enabled=False):
+            x = x.float()
+            for layer in layers[last:]:
+                x = layer(x)
+        return x
+
+
 class Shift(nn.Module):
     """x + amount."""
 
@@ -30,6 +53,44 @@ class Shift(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Any shape."""
         return x + self.amount
+
+
+class Scaled(nn.Module):
+    """x * factor."""
+
+    def __init__(self, factor: float) -> None:
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Any shape."""
+        return x * self.factor
+
+
+class ReflectedConv(nn.Conv2d):
+    """A convolution whose borders mirror the picture, as in Justin-Tan's HiFiC.
+
+    `edges`: rows and columns added left, right, above and below. Of an even size the stride 2 of its 3x3
+    layers adds them above and to the right alone. Where there is less picture than edge, which that project
+    refuses, the border repeats.
+    """
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        kernel: int,
+        stride: int,
+        edges: tuple[int, int, int, int] | None = None,
+    ) -> None:
+        super().__init__(inputs, outputs, kernel, stride)
+        half = kernel // 2
+        self.edges = edges or ((half,) * 4 if stride == 1 else (0, half, half, 0))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) to (B, C', H / stride, W / stride)."""
+        mode = "reflect" if min(x.shape[2:]) > max(self.edges) else "replicate"
+        return super().forward(nn.functional.pad(x, self.edges, mode=mode))
 
 
 class ResidualBottleneck(nn.Module):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +15,8 @@ class RateLadder:
     """The rates a gain unit is trained at.
 
     `lambdas` weigh the 255^2 MSE against bits per pixel and rise from the lowest to the highest rate.
-    A `position` is a real number from 0 (first lambda) to len(lambdas) - 1 (last).
+    A `position` is a real number from 0 (first lambda) to len(lambdas) - 1 (last). A ladder of one lambda is
+    a fixed rate.
     """
 
     lambdas: tuple[float, ...]
@@ -30,10 +32,19 @@ class RateLadder:
 
     def weight(self, position: float) -> float:
         """The lambda at a position, geometric between two trained ones."""
+        if len(self.lambdas) == 1:
+            return self.lambdas[0]
         low = min(int(position), len(self.lambdas) - 2)
         part = position - low
         between: float = self.lambdas[low] ** (1 - part) * self.lambdas[low + 1] ** part
         return between
+
+    def position_of(self, weight: float) -> float:
+        """The position of a lambda, the inverse of `weight`; one beyond the ends has that of the end."""
+        for low, (below, above) in enumerate(pairwise(self.lambdas)):
+            if weight <= above:
+                return low + max(math.log(weight / below) / math.log(above / below), 0.0)
+        return self.top
 
 
 def step_of_lambda(weight: float) -> float:
@@ -59,6 +70,8 @@ class GainUnit(nn.Module):
         self.log_inverse = nn.Parameter(-start.expand(-1, channels).clone())
 
     def _at(self, table: Tensor, position: Tensor) -> Tensor:
+        if table.shape[0] == 1:
+            return torch.exp(table.expand(len(position), -1))[:, :, None, None]
         low = position.floor().clamp(0, table.shape[0] - 2).long()
         part = (position - low).unsqueeze(1).to(table.dtype)
         return torch.exp(torch.lerp(table[low], table[low + 1], part))[:, :, None, None]

@@ -13,12 +13,17 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 import torch
 
 from models.errors import WeightsError
+from models.networks.balle import BalleConfig
 from models.networks.base import CompressionNetwork
 from models.networks.builders import NetworkConfig, build
 from models.networks.elic import ElicConfig
 from models.networks.hific import HificConfig
 
-_KINDS: dict[str, type[ElicConfig] | type[HificConfig]] = {"elic": ElicConfig, "hific": HificConfig}
+_KINDS: dict[str, type[ElicConfig] | type[HificConfig] | type[BalleConfig]] = {
+    "elic": ElicConfig,
+    "hific": HificConfig,
+    "balle": BalleConfig,
+}
 _LARGEST = 1 << 14  # of any width or count; the widest published layer has 1408 channels
 _LONGEST = 256  # groups, stages, layers
 
@@ -35,7 +40,7 @@ def from_json(value: dict[str, Any]) -> NetworkConfig:
     if not isinstance(kind, str) or kind not in _KINDS:
         raise WeightsError(f"its network is of the unknown kind {kind!r}: use a newer program")
     config = _read(_KINDS[kind], {k: v for k, v in value.items() if k != "kind"}, "network")
-    assert isinstance(config, ElicConfig | HificConfig)
+    assert isinstance(config, NetworkConfig)
     return config
 
 

@@ -42,15 +42,33 @@ class LossWeights:
 
 
 @dataclass(frozen=True)
+class Easing:
+    """A gentler rate for the first steps: factors of the target and of the weight above it."""
+
+    steps: int = 0
+    target: float = 1.0
+    above: float = 1.0
+
+
+@dataclass(frozen=True)
 class PerceptualRecipe(Recipe):
     """A stage that begins from the weights of the recipe `base`.
 
     `decoder_only` freezes everything that makes the bitstream (MS-ILLM, Muckley et al. 2023): the
     same file then decodes either way. The adversarial and style terms join after `gan_from` of all the
     steps, when the rest has settled.
+
+    The rate weighs `rate_above` where it exceeds its target and `rate_below` where not. `target` is that in
+    bits per pixel, and the weights are for bits per pixel; without it the target is what the base spends on
+    the same crops, and the weights are for the share of that. While the first `easing.steps` last, target
+    and `rate_above` are multiplied as it says. `base` may be "" where training begins afresh.
     """
 
     base: str = ""
+    target: float | None = None
+    rate_above: float = RATE_ABOVE
+    rate_below: float = RATE_BELOW
+    easing: Easing = Easing()
     weights: LossWeights = field(default_factory=LossWeights)
     decoder_only: bool = False
     gan_from: float = 0.25
@@ -126,6 +144,17 @@ PERCEPTUAL: dict[str, PerceptualRecipe] = {
             _LITE_ROUNDS,
             base="elic-5-lite",
             weights=_for_a_cpu(PO_ELIC),
+            discriminator_width=16,
+            gan_from=_GAN_FROM,
+        ),
+        PerceptualRecipe(
+            "po-elic-realistic-lite",
+            "elic-5:lite",
+            lambda: lite_config(LITE_GROUPS_5),
+            _LITE_ROUNDS,
+            base="elic-5-lite",
+            weights=_for_a_cpu(PO_ELIC),
+            decoder_only=True,
             discriminator_width=16,
             gan_from=_GAN_FROM,
         ),

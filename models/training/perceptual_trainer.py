@@ -15,6 +15,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from models.networks.base import CompressionNetwork, NetworkOutput
 from models.networks.discriminator import Discriminator
+from models.realism import DECODER_PARTS
 from models.training.data import Photographs, Place
 from models.training.perceptual import (
     charbonnier,
@@ -28,14 +29,12 @@ from models.training.perceptual import (
     rate_multiplexer,
     style_loss,
 )
-from models.training.perceptual_recipes import RATE_ABOVE, RATE_BELOW, PerceptualRecipe
+from models.training.perceptual_recipes import PerceptualRecipe
 from models.training.processes import Processes
-from models.training.trainer import CHECKPOINT, Ema, Trainer, TrainingError, averaged
+from models.training.trainer import CHECKPOINT, Ema, Trainer, TrainingError, averaged, log
 from models.training.validation import read, spread
 from models.trunks import TrunkName, trunk
 
-# What a decoder alone uses: freezing the rest keeps every bitstream as it was.
-DECODER_PARTS = ("g_s.", "s_shortcut.", "gain.log_inverse")
 VALIDATION_PICTURES, VALIDATION_SIDE = 8, 256
 LEAST_BASE_BPP = 0.05  # a flat crop's rate counts as this much, so that it does not dominate
 
@@ -120,7 +119,7 @@ class PerceptualTrainer(Trainer):
         )
 
     def _trainable(self, name: str) -> bool:
-        decoder = name.startswith(DECODER_PARTS)
+        decoder = name.startswith(DECODER_PARTS)  # freezing the rest keeps every bitstream as it was
         return super()._trainable(name) and (decoder or not self.recipe.decoder_only)
 
     def _add_parts(self) -> None:
@@ -137,8 +136,9 @@ class PerceptualTrainer(Trainer):
             self.discriminator.parameters(), lr=recipe.discriminator_rate, betas=recipe.momenta
         )
         self.gan_from = round(recipe.gan_from * recipe.steps)
-        self.base = deepcopy(self.network).requires_grad_(False)
-        if not (self.out / CHECKPOINT).exists():
+        # A rate measured by its own target needs no base beside it.
+        self.base = deepcopy(self.network).requires_grad_(False) if recipe.target is None else None
+        if recipe.base and not (self.out / CHECKPOINT).exists():
             weights = self._weights_of_base()
             if weights is None:
                 raise TrainingError(
@@ -146,25 +146,49 @@ class PerceptualTrainer(Trainer):
                     f"(hflic train {recipe.base})"
                 )
             self.network.load_state_dict(weights, strict=False)
-            self.base.load_state_dict(weights, strict=False)
+            if self.base is not None:
+                self.base.load_state_dict(weights, strict=False)
             self.ema = Ema(self.network, recipe.ema)
 
     def _beginning(self) -> list[Tensor]:
-        others = (self.discriminator, self.base)
+        others = [m for m in (self.discriminator, self.base) if m is not None]
         return super()._beginning() + [v for module in others for v in module.state_dict().values()]
 
     def _state(self) -> dict[str, Any]:
         return super()._state() | {
             "discriminator": self.discriminator.state_dict(),
             "d_optimizer": self.d_optimizer.state_dict(),
-            "base": self.base.state_dict(),
+            "base": self.base.state_dict() if self.base is not None else {},
         }
 
     def _resume(self, state: dict[str, Any]) -> None:
         super()._resume(state)
         self.discriminator.load_state_dict(state["discriminator"])
         self.d_optimizer.load_state_dict(state["d_optimizer"])
-        self.base.load_state_dict(state["base"])
+        if self.base is not None:
+            self.base.load_state_dict(state["base"])
+        if self.recipe.decoder_only and (weights := self._weights_of_base()) is not None:
+            self._follow(weights)
+
+    @torch.no_grad()
+    def _follow(self, weights: Mapping[str, Tensor]) -> None:
+        """Go over to other weights of the base, as of a later round: files are made with what is published.
+
+        The decoder moves as its base's did, so what it has learned of realism is kept.
+        """
+        assert self.base is not None
+        old = dict(self.base.named_parameters())
+        moves = {k: (weights[k].to(v.device) - v) for k, v in old.items() if k in weights}
+        moves = {k: move for k, move in moves.items() if move.any()}
+        if not moves:
+            return
+        log.info("%s goes over to its base's present weights", self.recipe.name)
+        for name, value in self.network.named_parameters():
+            if name in moves:
+                for own in (value, self.ema.shadow[name]):
+                    # what is frozen is taken as it is: a sum would differ in the last bit
+                    own.copy_(own + moves[name] if name.startswith(DECODER_PARTS) else weights[name])
+        self.base.load_state_dict(dict(weights), strict=False)
 
     def train_step(self) -> tuple[float, float, float]:
         """One step of the network and, once it has joined, one of the discriminator."""
@@ -262,8 +286,8 @@ class PerceptualTrainer(Trainer):
         place = self._shifted(x, weights.shift)
         x, fake = x[place], fake[place]
         with torch.no_grad():
-            real_maps = {n: self._trunks[n].features(x, count=count) for n, count in depth.items()}
-        fake_maps = {n: self._trunks[n].features(fake, count=count) for n, count in depth.items()}
+            real_maps = {n: self._maps(n, x, count) for n, count in depth.items()}
+        fake_maps = {n: self._maps(n, fake, count) for n, count in depth.items()}
         lpips = style = x.new_zeros(())
         if weights.lpips:
             name = weights.lpips_trunk
@@ -275,10 +299,15 @@ class PerceptualTrainer(Trainer):
                 count = max(layers) + 1
                 place = self._style_window(x, window)
                 with torch.no_grad():
-                    real = self._trunks[name].features(x[place], count=count)
-                made = self._trunks[name].features(fake[place], count=count)
+                    real = self._maps(name, x[place], count)
+                made = self._maps(name, fake[place], count)
             style = style_loss([real[i] for i in layers], [made[i] for i in layers])
         return lpips, style
+
+    def _maps(self, name: TrunkName, x: Tensor, count: int) -> list[Tensor]:
+        with self.network.reduced(x.device):
+            maps = self._trunks[name].features(x, count=count)
+        return [m.float() for m in maps]
 
     def _shifted(self, x: Tensor, most: int) -> tuple[slice, ...]:
         """The pictures without up to `most - 1` of their first rows and columns, another number each step."""
@@ -293,12 +322,23 @@ class PerceptualTrainer(Trainer):
         return (slice(None), slice(None), slice(top, top + side), slice(left, left + side))
 
     def _rate_term(self, x: Tensor, output: NetworkOutput, position: Tensor) -> Tensor:
-        """lambda(R, R*) R / R*, where R* is what the squared-error model spends on the same crops."""
+        """lambda(R, R*) R / R*, where R* is what the squared-error model spends on the same crops.
+
+        With a target of its own lambda(R, R*) R, both in bits per pixel (Mentzer et al. 2020).
+        """
+        recipe = self.recipe
+        eased = self.step < recipe.easing.steps
+        above = recipe.rate_above * (recipe.easing.above if eased else 1.0)
+        if self.base is None:
+            assert recipe.target is not None
+            wanted = recipe.target * (recipe.easing.target if eased else 1.0)
+            bpp = ((output.y_bits + output.z_bits) / (x.shape[2] * x.shape[3])).mean()
+            return rate_multiplexer(self.processes.mean(bpp), wanted, above, recipe.rate_below) * bpp
         with torch.no_grad():
             _, y_bits, z_bits = self.base.code(x, position, hard=True)
             target = (y_bits + z_bits).clamp(min=LEAST_BASE_BPP * x.shape[2] * x.shape[3])
         share = ((output.y_bits + output.z_bits) / target).mean()
-        return rate_multiplexer(self.processes.mean(share), 1.0, RATE_ABOVE, RATE_BELOW) * share
+        return rate_multiplexer(self.processes.mean(share), 1.0, above, recipe.rate_below) * share
 
     def _validate(self, writer: SummaryWriter) -> None:
         super()._validate(writer)

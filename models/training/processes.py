@@ -84,6 +84,10 @@ class Processes:
             return flag
         return self.mean(torch.tensor(float(flag), device=self.device)).item() > 0
 
+    def wait(self) -> None:
+        """Go on only when every process has come so far."""
+        self.any(False)
+
     def average_gradients(self, parameters: Sequence[nn.Parameter]) -> None:
         """Replace the gradients by their means over all processes, in one exchange."""
         if self.count == 1:

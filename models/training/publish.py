@@ -14,16 +14,18 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from models import metrics, weights
+from models import metrics, realism, weights
 from models.assets import asset_folder
 from models.codec import Rate
 from models.curves import Curve, CurveError, bd_rate, scale_of
 from models.errors import WeightsError
 from models.learned import LearnedCodec
 from models.networks import builders
+from models.networks.stored import to_json
 from models.picture import Picture
 from models.training.data import photo_paths
-from models.training.perceptual_recipes import PERCEPTUAL
+from models.training.paper_recipes import PAPER
+from models.training.perceptual_recipes import PERCEPTUAL, PerceptualRecipe
 from models.training.recipes import RECIPES, Recipe
 from models.training.trainer import CHECKPOINT, VALIDATION, load_checkpoint
 
@@ -32,6 +34,13 @@ log = logging.getLogger(__name__)
 _PICTURES = 16
 _QUALITIES = (0.0, 15.0, 30.0, 45.0, 60.0, 80.0, 100.0)
 _METRICS = ("psnr", "ms_ssim", "lpips")
+# AlexNet looks at every fourth pixel. A network trained on LPIPS can put an error between, in a pattern that
+# starts with the picture; without the first rows and columns LPIPS sees it (by 6% in such weights of ours).
+OFF_GRID = "lpips_off_grid"
+_CUT = 2  # pixels
+# Perceptual weights are judged by two trunks, as every recipe trains on one of them.
+_FOR_THE_EYE = (OFF_GRID, "dists")
+_SLACK = 0.02  # share of the bits in which two networks of one rate may differ
 _LARGEST_FILE = 12 << 20  # bytes; what the repository takes
 
 DATA = "the project's 1,434 training photographs (ImageNet, BSDS500, COCO, CID22, SUN, Urban100 and others)"
@@ -42,20 +51,27 @@ LICENCE = "for research use: parts of the training photographs allow no other"
 class Published:
     """What became of one run.
 
-    gain: BD-rate in percent against what was published, None where nothing was or the curves are too
-    far apart to compare.
+    gain: BD-rate in percent against what was published, the mean over the metrics that judge; None where
+    nothing was or the curves are too far apart to compare. words: what else there is to tell.
     """
 
     recipe: str
     steps: int
     written: Path | None
     gain: float | None
+    words: str = ""
 
 
 def folder_of(recipe: Recipe, folder: Path | None = None) -> Path:
-    """Where a recipe's weights are published."""
-    name = recipe.codec.replace(":", "-") + weights.SUFFIX
-    return (folder or asset_folder() / "weights") / name
+    """Where a recipe's weights are published: lite ones with the program, others in the person's folder."""
+    target = recipe.target if isinstance(recipe, PerceptualRecipe) else None
+    rate = f"-{target:g}bpp" if target is not None else ""
+    home = asset_folder() / "weights" if _shipped(recipe) else weights.folders()[0]
+    return (folder or home) / f"{recipe.codec.replace(':', '-')}{rate}{weights.SUFFIX}"
+
+
+def _shipped(recipe: Recipe) -> bool:
+    return recipe.codec.endswith(":lite")
 
 
 def published_start(
@@ -82,28 +98,52 @@ def _revision() -> str:
     return answer.stdout.strip()
 
 
-def _network_name(recipe: Recipe) -> str:
+def _network_of(recipe: Recipe) -> tuple[str, dict[str, Any]]:
+    """The network's name in models.networks.builders; where it has none its configuration, under the codec's.
+
+    Networks of one rate each under one name make up a ladder (models.importing.ladder).
+    """
     config = recipe.network()
     for name in builders.BUILDERS:
         if builders.config(name) == config:
-            return name
-    raise ValueError(f"the network of {recipe.name} has no name in models.networks.builders")
+            return name, {}
+    return recipe.codec.replace(":", "-"), to_json(config)
 
 
-def measure(codec: LearnedCodec, folder: Path) -> tuple[dict[str, float], ...]:
-    """Real files and decodes of photographs spread over a folder: one row a quality, means."""
+def measure(
+    codec: LearnedCodec, folder: Path, share: float = 0.0, judges: tuple[str, ...] = ()
+) -> tuple[dict[str, float], ...]:
+    """Real files and decodes of photographs spread over a folder: one row a quality, means.
+
+    share: how much of the codec's realistic decoder is used; judges: metrics beside the usual ones.
+    """
+    known = (*_METRICS, *(m for m in judges if m not in (*_METRICS, OFF_GRID)))
     paths = photo_paths(folder)
     chosen = [Picture.open(p) for p in paths[:: max(len(paths) // _PICTURES, 1)][:_PICTURES]]
     rows = []
-    for quality in _QUALITIES:
+    for quality in (100.0,) if codec.one_rate else _QUALITIES:
         values: list[list[float]] = []
         for picture in chosen:
             encoding = codec.encode(picture, Rate(quality=quality))
-            decoded = codec.decode(encoding.data)
-            values.append([encoding.bpp, *(metrics.compute(m, picture, decoded) for m in _METRICS)])
+            decoded = codec.decode(encoding.data, realism=share)
+            numbers = [metrics.compute(m, picture, decoded) for m in known]
+            if "lpips" in known:
+                numbers.append(metrics.compute("lpips", _off_grid(picture), _off_grid(decoded)))
+            values.append([encoding.bpp, *numbers])
         means = np.mean(values, axis=0).tolist()
-        rows.append(dict(zip(("quality", "bpp", *_METRICS), [quality, *means], strict=True)))
+        names = ("quality", "bpp", *known, *((OFF_GRID,) if "lpips" in known else ()))
+        rows.append(dict(zip(names, [quality, *means], strict=True)))
     return tuple(rows)
+
+
+def _off_grid(picture: Picture) -> Picture:
+    return Picture(np.ascontiguousarray(picture.pixels[_CUT:, _CUT:]))
+
+
+def comparable(old: weights.Card, new: weights.Card, judges: tuple[str, ...]) -> bool:
+    """Whether both cards have the metrics, measured on the same pictures."""
+    same = old.validation_data == new.validation_data
+    return same and all(metric in row for row in old.validation for metric in judges)
 
 
 def _curve(card: weights.Card, metric: str) -> Curve:
@@ -116,9 +156,25 @@ def improvement(old: weights.Card, new: weights.Card, metric: str) -> float | No
     if old.validation_data != new.validation_data:
         return None
     try:
-        return bd_rate(_curve(old, metric), _curve(new, metric), scale_of(metric)).percent
+        scale = scale_of("lpips" if metric == OFF_GRID else metric)
+        return bd_rate(_curve(old, metric), _curve(new, metric), scale).percent
     except (CurveError, KeyError):
         return None
+
+
+def _gain(old: weights.Card, new: weights.Card, judges: tuple[str, ...]) -> float | None:
+    gains = [improvement(old, new, metric) for metric in judges]
+    return None if None in gains else float(np.mean([g for g in gains if g is not None]))
+
+
+def _better_at_one_rate(old: weights.Card, new: weights.Card, metric: str) -> bool:
+    """Whether a network of one rate is better than another of it, at no more bits but for _SLACK of them."""
+    if not len(old.validation) == len(new.validation) == 1:
+        return False
+    (before,), (now,) = old.validation, new.validation
+    higher = metric != OFF_GRID and metrics.TABLE[metric].higher_is_better
+    better = now[metric] > before[metric] if higher else now[metric] < before[metric]
+    return better and now["bpp"] <= before["bpp"] * (1 + _SLACK)
 
 
 def last_losses(run: Path) -> dict[str, Any]:
@@ -134,6 +190,51 @@ def last_losses(run: Path) -> dict[str, Any]:
         except ValueError:  # a line cut short by a kill
             continue
     return found
+
+
+def card_of(
+    recipe: Recipe,
+    run: Path,
+    state: dict[str, Any],
+    validation: Path,
+    losses: Callable[[Recipe, Path], dict[str, Any]] | None,
+) -> weights.Card:
+    """The card of a run's checkpoint, but for its measurements."""
+    pictures = min(_PICTURES, len(photo_paths(validation)))
+    network, configuration = _network_of(recipe)
+    return weights.Card(
+        codec=recipe.codec,
+        network=network,
+        configuration=configuration,
+        recipe=recipe.name,
+        steps=int(state["step"]),
+        hours=round(state["seconds"] / 3600, 3),
+        data=DATA,
+        licence=LICENCE,
+        revision=_revision(),
+        created=datetime.now(UTC).isoformat(timespec="minutes"),
+        validation_data=f"{pictures} photographs spread over '{validation.name}', real files and decodes",
+        losses=losses(recipe, run) if losses is not None else last_losses(run),
+        notes=_judged_by(recipe) if isinstance(recipe, PerceptualRecipe) else "",
+    )
+
+
+def _judged_by(recipe: PerceptualRecipe) -> str:
+    """What a perceptual recipe looks at, for its card: "LPIPS 1 on alex, ...; crops of 128 pixels"."""
+    w = recipe.weights
+    window = f" of a window of {w.style_side} pixels" if w.style_side else ""
+    terms = (
+        (w.mse, f"squared error {w.mse:.3g}"),
+        (w.charbonnier, f"Charbonnier {w.charbonnier:g}"),
+        (w.lpips, f"LPIPS {w.lpips:g} on {w.lpips_trunk}"),
+        (w.face, f"small faces {w.face:g}"),
+        (w.style, f"style {w.style:g} on {len(w.style_layers)} maps of {w.style_trunk}{window}"),
+        (w.gan, f"{w.adversarial} adversary {w.gan:g}"),
+    )
+    told = ", ".join(words for weight, words in terms if weight)
+    sides = " and ".join(str(side) for side in sorted({part.side for part in recipe.rounds}))
+    joined = f"; style and adversary from step {round(recipe.gan_from * recipe.steps):,}"
+    return f"{told}{joined if w.style or w.gan else ''}; crops of {sides} pixels"
 
 
 def publish(
@@ -155,43 +256,39 @@ def publish(
     own = network.state_dict()
     merged = {**state["network"], **state["ema"]}
     network.load_state_dict({k: v for k, v in merged.items() if k in own})
-    pictures = min(_PICTURES, len(photo_paths(validation)))
-    card = weights.Card(
-        codec=recipe.codec,
-        network=_network_name(recipe),
-        recipe=recipe.name,
-        steps=int(state["step"]),
-        hours=round(state["seconds"] / 3600, 3),
-        data=DATA,
-        licence=LICENCE,
-        revision=_revision(),
-        created=datetime.now(UTC).isoformat(timespec="minutes"),
-        validation_data=f"{pictures} photographs spread over '{validation.name}', real files and decodes",
-        losses=losses(recipe, run) if losses is not None else last_losses(run),
-    )
+    card = card_of(recipe, run, state, validation, losses)
     draft = run / f"export{weights.SUFFIX}"
     file = weights.save(network, card, draft)
-    if draft.stat().st_size > _LARGEST_FILE:
+    if _shipped(recipe) and draft.stat().st_size > _LARGEST_FILE:
         raise WeightsError(f"{draft} has {draft.stat().st_size} bytes, over the 12 MiB the project takes")
-    card = replace(card, validation=measure(LearnedCodec(file), validation))
+    judges = _FOR_THE_EYE if isinstance(recipe, PerceptualRecipe) else ("psnr",)
+    card = replace(card, validation=measure(LearnedCodec(file), validation, judges=judges))
     target = folder_of(recipe, folder)
-    metric = "lpips" if recipe.name in PERCEPTUAL else "psnr"
     gain = None
     if target.exists():
         there = weights.read_header(target)
         old = there.card
-        if old.validation_data != card.validation_data:
+        if not comparable(old, card, judges):
             old = replace(
                 old,
-                validation=measure(LearnedCodec(there), validation),
+                validation=measure(LearnedCodec(there), validation, judges=judges),
                 validation_data=card.validation_data,
             )
-        gain = improvement(old, card, metric)
-        if gain is None or gain >= 0:
+        gain = _gain(old, card, judges)
+        better = gain < 0 if gain is not None else all(_better_at_one_rate(old, card, m) for m in judges)
+        if not better:
             return Published(recipe.name, card.steps, None, gain)
-    weights.save(network, card, target)
+    written = weights.save(network, card, target)
     weights.write_card(card, target)
-    return Published(recipe.name, card.steps, target, gain)
+    return Published(recipe.name, card.steps, target, gain, _left_behind(written))
+
+
+def _left_behind(written: weights.WeightsFile) -> str:
+    """What to tell where the realistic decoder beside new weights belongs to those before."""
+    path = realism.beside(written.path)
+    if not path.exists() or realism.read_header(path).base == written.fingerprint:
+        return ""
+    return f"{path.name} belongs to the weights before and is not used until it is trained on"
 
 
 def publish_all(
@@ -201,8 +298,12 @@ def publish_all(
     losses: Callable[[Recipe, Path], dict[str, Any]] | None = None,
 ) -> list[Published]:
     """Publish every run that has a checkpoint."""
+    from models.training.publish_decoder import publish_decoder
+
     results = []
-    for name, recipe in {**RECIPES, **PERCEPTUAL}.items():
+    for name, recipe in {**RECIPES, **PERCEPTUAL, **PAPER}.items():
         if (runs / name / CHECKPOINT).exists():
-            results.append(publish(recipe, runs / name, validation, folder, losses))
+            alone = isinstance(recipe, PerceptualRecipe) and recipe.decoder_only
+            make = publish_decoder if alone else publish
+            results.append(make(recipe, runs / name, validation, folder, losses))
     return results

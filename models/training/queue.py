@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from models.training.processes import Processes
 from models.training.recipes import QUEUE, Recipe
 from models.training.start import recipe_named, trainer_for
 from models.training.trainer import CHECKPOINT, Progress, load_checkpoint
@@ -27,22 +28,33 @@ def run_queue(
     runs: Path,
     validation: Path | None,
     report: Callable[[Recipe], Callable[[Progress], None]],
+    processes: Processes | None = None,
 ) -> None:
-    """Train every entry in order until all are done or a signal stops one."""
+    """Train every entry in order until all are done or a signal stops one.
+
+    Several `processes` share each entry; the first one's process id is in RUNS/train.pid.
+    """
+    processes = processes or Processes()
     runs.mkdir(parents=True, exist_ok=True)
     pid = runs / "train.pid"
-    pid.write_text(str(os.getpid()), encoding="ascii")
+    if processes.first:
+        pid.write_text(str(os.getpid()), encoding="ascii")
     try:
         for name, rounds in QUEUE:
             recipe = recipe_named(name)
             goal = goal_of(recipe, rounds)
             if steps_done(runs / name) >= goal:
                 continue
-            trainer = trainer_for(name, data, runs / name, runs=runs, validation=validation)
+            trainer = trainer_for(
+                name, data, runs / name, runs=runs, validation=validation, processes=processes
+            )
             try:
-                if not trainer.run(goal, report(recipe)):
-                    return
+                finished = trainer.run(goal, report(recipe))
             finally:
                 trainer.close()
+            processes.wait()  # for the first one's checkpoint, which the others may go on from
+            if not finished:
+                return
     finally:
-        pid.unlink(missing_ok=True)
+        if processes.first:
+            pid.unlink(missing_ok=True)

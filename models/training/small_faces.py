@@ -1,10 +1,11 @@
-"""Where the small faces of training photographs are: found once, kept beside the data, cut like crops."""
+"""Where the small faces of training photographs are: found once, kept with data and runs, cut like crops."""
 
 from __future__ import annotations
 
 import json
 import logging
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -50,38 +51,47 @@ def in_crop(box: Box, place: Place, side: int) -> Box:
 
 
 class SmallFaces:
-    """The small faces of photographs by number, searched when first asked for."""
+    """The small faces of photographs by number, searched when first asked for.
+
+    What is found is kept beside the photographs and, where given, in the folder `runs` too: the data may be
+    read-only, or fetched anew.
+    """
 
     def __init__(
         self,
         photographs: Photographs,
         *,
+        runs: Path | None = None,
         detect: Callable[[NDArray[np.uint8]], list[Box]] = detect_small,
     ) -> None:
         self._photographs = photographs
         self._detect = detect
-        self._file = photographs.folder / CACHE
-        self._known: dict[str, list[Box]] = self._load()
+        self._files = [folder / CACHE for folder in (runs, photographs.folder) if folder is not None]
+        self._known: dict[str, list[Box]] = {}
+        for file in self._files:
+            self._known |= self._load(file)
         self._unsaved = 0
 
-    def _load(self) -> dict[str, list[Box]]:
+    @staticmethod
+    def _load(file: Path) -> dict[str, list[Box]]:
         try:
-            stored = json.loads(self._file.read_text(encoding="utf-8"))
+            stored = json.loads(file.read_text(encoding="utf-8"))
             return {key: [(x0, y0, x1, y1) for x0, y0, x1, y1 in boxes] for key, boxes in stored.items()}
         except FileNotFoundError:
             return {}
         except (OSError, ValueError, TypeError, AttributeError) as error:
-            log.warning("%s cannot be read, the faces are searched again: %s", self._file, error)
+            log.warning("%s cannot be read, the faces are searched again: %s", file, error)
             return {}
 
     def save(self) -> None:
         """Write what is known; a folder that cannot be written only costs the search next time."""
-        temporary = self._file.with_name(self._file.name + ".tmp")
-        try:
-            temporary.write_text(json.dumps(self._known), encoding="utf-8")
-            temporary.replace(self._file)
-        except OSError as error:
-            log.warning("the faces found are not kept: %s", error)
+        for file in self._files:
+            temporary = file.with_name(file.name + ".tmp")
+            try:
+                temporary.write_text(json.dumps(self._known), encoding="utf-8")
+                temporary.replace(file)
+            except OSError as error:
+                log.warning("the faces found are not kept: %s", error)
         self._unsaved = 0
 
     def boxes(self, photo: int) -> list[Box]:

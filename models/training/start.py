@@ -6,10 +6,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from models.networks.builders import build
 from models.training.data import CACHE_BYTES, Photographs
+from models.training.paper_recipes import PAPER
 from models.training.perceptual_recipes import PERCEPTUAL, PerceptualRecipe
 from models.training.perceptual_trainer import PerceptualTrainer
 from models.training.processes import Processes
@@ -21,9 +23,9 @@ from models.training.trainer import CHECKPOINT, Trainer, TrainingError, load_che
 
 def recipe_named(name: str) -> Recipe:
     """The recipe of a name, squared error or perceptual. Raises TrainingError and names the known ones."""
-    recipe = RECIPES.get(name) or PERCEPTUAL.get(name)
+    recipe = RECIPES.get(name) or PERCEPTUAL.get(name) or PAPER.get(name)
     if recipe is None:
-        known = ", ".join([*RECIPES, *PERCEPTUAL])
+        known = ", ".join([*RECIPES, *PERCEPTUAL, *PAPER])
         raise TrainingError(f"there is no recipe '{name}': choose one of {known}")
     return recipe
 
@@ -35,8 +37,36 @@ def weights_reached(name: str, runs: Path) -> dict[str, Tensor] | None:
         state = load_checkpoint(path)
         weights: dict[str, Tensor] = {**state["network"], **state["ema"]}
         return weights
-    published = published_start(RECIPES[name])
+    published = published_start(recipe_named(name))
     return published[0] if published is not None else None
+
+
+def base_of(recipe: PerceptualRecipe, runs: Path) -> dict[str, Tensor] | None:
+    """The weights a perceptual recipe begins from, None where there are none.
+
+    A decoder alone is trained for files there are: those of the published weights, where there are some.
+    """
+    base = recipe_named(recipe.base)
+    if recipe.decoder_only and (published := published_start(base)) is not None:
+        return published[0]
+    weights = weights_reached(recipe.base, runs)
+    if weights is None or recipe.target is None:
+        return weights
+    return at_one_rate(weights, base, recipe)
+
+
+def at_one_rate(weights: dict[str, Tensor], base: Recipe, recipe: Recipe) -> dict[str, Tensor]:
+    """The base's weights with the gains it has at the one rate of the recipe's network."""
+    all_rates, one = base.network().ladder, recipe.network().ladder
+    assert all_rates is not None and one is not None
+    position = all_rates.position_of(one.lambdas[0])
+    low = min(int(position), len(all_rates.lambdas) - 2)
+    gains = {
+        name: torch.lerp(table[low : low + 1], table[low + 1 : low + 2], position - low)
+        for name, table in weights.items()
+        if name.startswith("gain.")
+    }
+    return weights | gains
 
 
 def beginning(recipe: Recipe, runs: Path) -> tuple[dict[str, Tensor], int, float] | None:
@@ -87,12 +117,12 @@ def trainer_for(
             start=start,
             threads=threads,
         )
-    masks = SmallFaces(photographs).masks if recipe.weights.face else None
+    masks = SmallFaces(photographs, runs=runs).masks if recipe.weights.face else None
     return PerceptualTrainer(
         recipe,
         photographs,
         out,
-        base=partial(weights_reached, recipe.base, runs),
+        base=partial(base_of, recipe, runs),
         masks=masks,
         processes=processes,
         validation=validation,

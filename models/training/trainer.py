@@ -25,6 +25,7 @@ from models.training.board import Means, add_samples, add_scalars, add_validatio
 from models.training.data import CACHE_BYTES, Batch, DataError, PhotoCrops, Photographs
 from models.training.divergence import LossWatch
 from models.training.losses import RateDistortion, rate_distortion
+from models.training.precision import reduced_precision
 from models.training.processes import Processes
 from models.training.recipes import Recipe, Round
 from models.training.threads import ThreadGovernor
@@ -121,6 +122,7 @@ class Trainer:
         self.governor = ThreadGovernor(threads, processes=count)
         self.config = recipe.network()
         self.network = build(self.config).to(device).to(memory_format=torch.channels_last)
+        self.network.transform_precision = reduced_precision(device)
         quantiles = [p for n, p in self.network.named_parameters() if n.endswith("quantiles")]
         self.weights = [p for n, p in self.network.named_parameters() if self._trainable(n)]
         self.optimizer = torch.optim.Adam([{"params": self.weights}, {"params": quantiles}], lr=1e-3)
@@ -360,7 +362,8 @@ class Trainer:
 
 
 def averaged(network: CompressionNetwork, ema: Ema) -> CompressionNetwork:
-    """A copy of the network with the averaged weights, in evaluation mode."""
+    """A copy of the network with the averaged weights, in evaluation mode and float32."""
     copy = deepcopy(network)
     copy.load_state_dict({**network.state_dict(), **ema.shadow})
+    copy.transform_precision = torch.float32
     return copy.eval()

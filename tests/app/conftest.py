@@ -75,8 +75,9 @@ def shown(qtbot: QtBot, session: Session) -> Iterator[Window]:
 
 
 @pytest.fixture
-def hand() -> Iterator[HandEngine]:
-    """An engine whose answers the test gives."""
+def hand(monkeypatch: pytest.MonkeyPatch) -> Iterator[HandEngine]:
+    """An engine whose answers the test gives; numbers are asked for as soon as they can be measured."""
+    monkeypatch.setattr("app.judge.PATIENCE_MS", 0)
     engine = HandEngine()
     yield engine
     engine.close()

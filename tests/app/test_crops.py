@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QTabBar
 from pytestqt.qtbot import QtBot
 
 from app.crop_tool import SELECTED
-from app.crops import Crop, Crops
+from app.crops import Boxes, Crop, Crops
 from app.raster import Raster, from_picture
 from app.session import Session
 from app.state import Side
@@ -98,11 +98,21 @@ def test_new_proposals_replace_only_those_nobody_took_over(crops: Crops) -> None
 
 def test_boxes_come_back_as_they_were(crops: Crops) -> None:
     before = (Crop("a", 1, 2, 30, 40), Crop("b", 5, 5, 20, 20))
-    crops.restore(before, "b")
+    crops.restore(Boxes(before, "b"))
     assert crops.all() == before
     assert crops.selected == before[1]
-    crops.restore((), "b")
+    crops.restore(Boxes((), "b"))
     assert crops.selected is None
+
+
+def test_boxes_of_a_picture_wait_until_it_is_opened_and_are_cut_to_it(crops: Crops) -> None:
+    other = raster(64, 40, seed=5)
+    crops.learn(other.digest, Boxes((Crop("far", 500, 3, 20, 20),), "far"))
+    assert crops.all() == ()
+    crops.show_raster(other)
+    assert crops.selected == Crop("far", 44, 3, 20, 20)
+    crops.learn(other.digest, Boxes())  # what is known stays
+    assert len(crops.all()) == 1
 
 
 # In the window
@@ -376,7 +386,7 @@ def test_numbers_of_large_boxes_wait_for_a_pause(qtbot: QtBot, window: Window) -
     session, crop = window.session, Crop("all", 0, 0, 300, 220)
     assert crop.width * crop.height > AT_ONCE
     assert all(tile.unmeasured and "here" not in tile.line for tile in tiles_of(session, crop)[1:])
-    session.crops.restore([crop], "all")
+    session.crops.restore(Boxes((crop,), "all"))
     tiles = window.looking.strip.tiles
     qtbot.waitUntil(
         lambda: [b.tile is not None and "dB here" in b.tile.line for b in tiles[1:]] == [True] * 2

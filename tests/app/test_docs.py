@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -19,7 +22,7 @@ from models.assets import docs_folder
 from models.errors import HflicError
 from tests.command_line import run, run_json
 
-_TEXTS = {line.id: line.path.read_text(encoding="utf-8") for line in PAGES}
+_TEXTS = {line.id: line.text for line in PAGES}
 _LINK = re.compile(r"!?\[[^]]*\]\(([^)]+)\)")
 _KEY = re.compile(r"\b(?:Ctrl|Shift|Alt)\+(?:Shift\+|Alt\+)*\w+|`([^`\s])`|\bF\d+\b|`(Shift\+\w+|Space|Tab)`")
 
@@ -38,6 +41,17 @@ def test_every_key_in_the_guide_is_one_of_the_viewers() -> None:
     assert named <= known, named - known
 
 
+def test_every_menu_entry_that_the_pages_name_is_in_its_menu() -> None:
+    menus = {action.menu.replace("&", "") for action in ACTIONS}
+    there = [(a.menu.replace("&", ""), a.text.replace("&", "").removesuffix("\u2026")) for a in ACTIONS]
+    pages = [*_TEXTS.values(), (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")]
+    named = [found for text in pages for found in re.findall(r"(?:\*|\b)(\w+), \*?([^*\n]+)\*", text)]
+    named = [(menu, entry) for menu, entry in named if menu in menus]
+    assert len(named) >= 8
+    for menu, entry in named:
+        assert any(menu == other and text.startswith(entry) for other, text in there), (menu, entry)
+
+
 def test_every_command_in_the_pages_exists() -> None:
     import typer
 
@@ -48,12 +62,44 @@ def test_every_command_in_the_pages_exists() -> None:
         assert named <= known, named - known
 
 
+def test_the_changelog_shows_what_towncrier_will_write() -> None:
+    root = Path(__file__).parents[2]
+    settings = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["towncrier"]
+    assert {kind["directory"]: kind["name"] for kind in settings["type"]} == docs.KINDS
+    found = [path for path in (root / "docs" / "changelog").iterdir() if path.name != ".gitkeep"]
+    for path in found:
+        assert re.fullmatch(rf"\+[a-z0-9-]+\.({'|'.join(docs.KINDS)})\.md", path.name), path
+        assert path.read_text(encoding="utf-8").strip()
+    command = [sys.executable, "-m", "towncrier", "build", "--draft", "--version", "9.9", "--date", "today"]
+    draft = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True).stdout
+    bullets = [line for line in draft.splitlines() if line.startswith(("- ", "### "))]
+    assert len(bullets) >= len(found)
+    shown = _TEXTS["changelog"].splitlines()
+    assert set(bullets) <= set(shown) and shown.index("## Unreleased") < shown.index("## 0.1.0")
+
+
+def test_a_changelog_without_news_has_its_versions_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert docs.unreleased().startswith("## Unreleased\n\n### Viewer\n\n- ")
+    monkeypatch.setattr(docs, "docs_folder", lambda: tmp_path)
+    (tmp_path / "changelog.md").write_text(
+        "# Changelog\n\n<!-- towncrier release notes start -->\n\n## 0.1.0\n"
+    )
+    assert docs.page("changelog").text == "# Changelog\n\n\n\n## 0.1.0\n"
+
+
 def test_every_recipe_is_in_the_training_guide() -> None:
+    from models.training.paper_recipes import PAPER
     from models.training.perceptual_recipes import PERCEPTUAL
     from models.training.recipes import RECIPES
 
     rows = set(re.findall(r"^\| `([a-z0-9-]+)` \|", _TEXTS["training"], re.MULTILINE))
-    assert rows == {*RECIPES, *PERCEPTUAL}
+    assert rows - PAPER.keys() == {*RECIPES, *PERCEPTUAL}
+    assert [name for name in PAPER if f"`{name}`" not in _TEXTS["training"]] == []
+    for recipe in PAPER.values():
+        line = next(line for line in _TEXTS["training"].splitlines() if f"`{recipe.name}`" in line)
+        assert line.endswith(f"| {recipe.steps:,} of {recipe.rounds[0].batch} |")
 
 
 def test_every_module_the_architecture_names_is_there() -> None:
@@ -129,3 +175,16 @@ def test_missing_pages_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(HflicError, match="documentation is missing"):
         page("guide")
     assert "missing" in docs_missing()
+
+
+def test_every_command_is_in_the_architectures_table() -> None:
+    import typer
+
+    table = _TEXTS["architecture"].partition("## Commands")[2].partition("\n## ")[0]
+    group = typer.main.get_command(app)
+    rows = re.findall(r"^\| (.+?) \| .+? \| `(app/\w+\.py)` \|$", table, re.MULTILINE)
+    named = {name: module for names, module in rows for name in re.findall(r"`hflic (\w+)`", names)}
+    assert set(named) == set(group.commands)  # type: ignore[attr-defined]
+    for name, module in named.items():
+        text = (Path(__file__).parents[2] / module).read_text(encoding="utf-8")
+        assert f"def {name}(" in text or "typer.Typer(" in text, (name, module)

@@ -11,9 +11,12 @@ from PySide6.QtGui import QWheelEvent
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
+from app.columns import Column
+from app.crops import Crop
 from app.history import History
+from app.kinds import Kind
 from app.session import Session
-from app.state import FILE, Choice, Side
+from app.state import FILE, ORIGINAL, Choice, Side
 from app.tasks import Compress, OpenCoded, OpenFile
 from app.viewport import Mode, Viewport
 from app.window import Window
@@ -187,6 +190,63 @@ def test_boxes_come_back(session: Session, history: History) -> None:
     assert session.crops.all() == ()
     history.redo()
     assert [crop.name for crop in session.crops.all()] == ["eye"]
+
+
+def test_a_box_taken_away_comes_back_selected_and_proposals_stay_proposals(
+    session: Session, history: History
+) -> None:
+    crops = session.crops
+    crops.propose([Crop("Place 1", 2, 2, 10, 10), Crop("Place 2", 20, 2, 10, 10)])
+    history.end_turn()
+    history._paused()
+    crops.select("Place 2")
+    history.end_turn()
+    crops.remove("Place 2")
+    history.end_turn()
+    history._paused()
+    crops.place("Place 1", 3, 3, 10, 10)
+    assert not crops.proposed("Place 1")
+    history.undo()
+    assert crops.proposed("Place 1")
+    history.undo()
+    assert crops.selected == Crop("Place 2", 20, 2, 10, 10)
+    history.undo()
+    assert crops.all() == ()
+
+
+def test_line_difference_and_columns_are_steps(session: Session, view: Viewport, history: History) -> None:
+    view.set_split(0.2)
+    history.end_turn()
+    view.set_split(0.3)  # the same drag
+    history.end_turn()
+    view.turn_split()
+    history.end_turn()
+    view.set_mode(Mode.DIFFERENCE)
+    history.end_turn()
+    view.set_gain(8)
+    history.end_turn()
+    view.set_kind(Kind.SIGNED)
+    history.end_turn()
+    session.columns.choose(Column.THIRD, "webp")
+    history.end_turn()
+    session.columns.choose(Column.THIRD, ORIGINAL)
+    names = []
+    told: list[Kind] = []
+    view.mode_changed.connect(lambda: told.append(view.kind))
+    while history.undo_name:
+        names.append(history.undo_name)
+        history.undo()
+    assert names == [
+        "the columns", "the columns", "the kind of difference", "the amplification", "the mode",
+        "the turn of the split line", "the split line",
+    ]  # fmt: skip
+    assert told[0] is Kind.ABSOLUTE  # whoever computes differences hears of it
+    assert (view.split, view.across, view.kind, view.gain) == (0.5, False, Kind.ABSOLUTE, 4)
+    assert session.columns.codec(Column.THIRD) == ""
+    while history.redo_name:
+        history.redo()
+    assert (view.split, view.across, view.kind, view.gains) == (0.3, True, Kind.SIGNED, (8, 4, 1))
+    assert session.columns.codec(Column.THIRD) == ORIGINAL
 
 
 def test_taking_back_computes_nothing_again(session: Session, history: History, hand: HandEngine) -> None:

@@ -88,6 +88,14 @@ def test_web_addresses_are_refused_politely(qtbot: QtBot, window: Window) -> Non
     assert "not fetched" in window.messages.text
 
 
+def test_a_source_that_ends_before_its_file_was_fetched_is_named(qtbot: QtBot, window: Window) -> None:
+    mime = QMimeData()  # what Qt gives under X11 when the other program quits at once
+    mime.setData("text/uri-list", b"")
+    assert mime.hasUrls() and not mime.urls()
+    drop(window, mime)
+    assert "did not hand it over" in window.messages.text
+
+
 def test_a_dropped_folder_opens_its_pictures(
     qtbot: QtBot, window: Window, photo: Callable[..., Path], tmp_path: Path
 ) -> None:

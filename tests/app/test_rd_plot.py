@@ -85,12 +85,15 @@ def test_r_shows_the_plot_and_a_click_on_a_point_shows_it(qtbot: QtBot, window: 
     assert window.actions_by_id["plot"].isChecked()
     assert len(plot.points) == 4
     assert "JPEG" in plot.hint.text()
-    qtbot.wait(100)  # the axes take their range while drawing
     point = next(p for p in plot.points if p.key.codec == "webp" and not p.sides)
-    place = plot._plot.getPlotItem().getViewBox().mapViewToScene(QPointF(point.bpp, point.value))
-    at = plot._plot.mapFromScene(place)
-    qtbot.mouseClick(plot._plot.viewport(), Qt.MouseButton.LeftButton, pos=at)
-    qtbot.waitUntil(lambda: window.session.rate == Rate(bpp=1.0), timeout=2000)
+
+    def shown_by_a_click() -> bool:  # the axes take their range while drawing: where the point is may change
+        place = plot._plot.getPlotItem().getViewBox().mapViewToScene(QPointF(point.bpp, point.value))
+        at = plot._plot.mapFromScene(place)
+        qtbot.mouseClick(plot._plot.viewport(), Qt.MouseButton.LeftButton, pos=at)
+        return window.session.rate == Rate(bpp=1.0)
+
+    qtbot.waitUntil(shown_by_a_click, timeout=15_000)
     qtbot.keyClick(window.canvas, Qt.Key.Key_R)
     assert plot.isHidden()
 

@@ -11,9 +11,11 @@ import pytest
 from PySide6.QtCore import QPointF
 from pytestqt.qtbot import QtBot
 
+from app.columns import Column
 from app.commands import sample_photo
-from app.crops import Crop
+from app.crops import Boxes, Crop
 from app.history import Look
+from app.kinds import Kind
 from app.restore import Remembered, Restorer, SessionFile, remember
 from app.session import Session
 from app.settings import Settings, SettingsFile
@@ -36,7 +38,12 @@ FULL = Remembered(
     look=Look(False, 3.0, 10.0, 20.0),
     split=0.25,
     flicker_right=True,
-    crops=(Crop("eye", 4, 5, 20, 10),),
+    across=True,
+    difference="signed",
+    gains=(1, 16, 2),
+    columns=("jxl", "original"),
+    boxes=Boxes((Crop("eye", 4, 5, 20, 10), Crop("Place 1", 9, 9, 8, 8)), "eye", frozenset({"Place 1"})),
+    others=(("abc", Boxes((Crop("ear", 1, 1, 9, 9),))),),
 )
 
 
@@ -97,7 +104,16 @@ def test_a_broken_file_is_told_and_raises_nothing(tmp_path: Path, content: bytes
         ("left", {"codec": "webp", "rate": {"bpp": -2}}, None),
         ("left", {"codec": 3, "rate": {"bpp": 1}}, None),
         ("left", {"codec": "webp", "rate": {"bpp": 1, "quality": 3}}, None),
-        ("crops", [{"name": "a", "x": 0, "y": 0, "width": 0, "height": 5}, 3, None], ()),
+        ("boxes", {"crops": [{"name": "a", "x": 0, "y": 0, "width": 0, "height": 5}, 3, None]}, Boxes()),
+        ("boxes", [1], Boxes()),
+        ("others", [["abc"], ["abc", {"crops": 3}], 7], ()),
+        ("across", "yes", False),
+        ("difference", "odd", "absolute"),
+        ("difference", ["signed"], "absolute"),
+        ("gains", [1, 3, 4], ()),
+        ("gains", [1, True, 4], ()),
+        ("gains", [4], ()),
+        ("columns", ["from a later version", "webp"], ("", "webp")),
         ("files", ["/only one"], ("", "")),
         ("paths", "no list", ()),
         ("current", ["x"], ""),
@@ -134,7 +150,9 @@ def test_pictures_sides_view_and_boxes_come_back(
     session.crops.add(20, 30, 64, 48, "eye")
     view.zoom_to(2.0)
     view.look_at(QPointF(100, 90))
-    view.set_split(0.3)
+    view.set_line(0.3, across=True)
+    view.set_difference(Kind.SIGNED, (4, 8, 1))
+    session.columns.choose(Column.FOURTH, "webp")
     settle(qtbot, window)
     last = remember(session, view)
     begin(qtbot, second, last)
@@ -146,9 +164,31 @@ def test_pictures_sides_view_and_boxes_come_back(
     assert not second.session.locked
     assert (second.viewport.scale, second.viewport.centre) == (2.0, QPointF(100, 90))
     assert second.viewport.split == pytest.approx(0.3)
+    assert second.viewport.across
+    assert (second.viewport.kind, second.viewport.gain) == (Kind.SIGNED, 8)
+    assert second.session.columns.codec(Column.FOURTH) == "webp"
     assert second.session.crops.all() == session.crops.all()
+    assert second.session.crops.selected == session.crops.selected
     assert remember(second.session, second.viewport) == last
     assert not second.messages.isVisible() or "not in this test" in second.messages.text
+
+
+def test_boxes_of_every_picture_come_back(
+    qtbot: QtBot, window: Window, second: Window, photo: Callable[..., Path]
+) -> None:
+    one, two = photo("one.png", 300, 200), photo("two.png", 300, 200, seed=2)
+    window.commands.open_paths([one, two])
+    settle(qtbot, window)
+    window.session.crops.add(5, 6, 40, 30, "first")
+    window.session.step(1)
+    settle(qtbot, window)
+    window.session.crops.add(50, 60, 40, 30, "second")
+    begin(qtbot, second, remember(window.session, window.viewport))
+    settle(qtbot, second)
+    assert [crop.name for crop in second.session.crops.all()] == ["second"]
+    second.session.step(-1)
+    settle(qtbot, second)
+    assert second.session.crops.all() == (Crop("first", 5, 6, 40, 30),)
 
 
 def test_an_opened_file_comes_back_on_its_side(

@@ -11,7 +11,8 @@ from PIL import Image
 from PySide6.QtWidgets import QApplication
 
 from app import theme
-from app.screenshots import LIMIT, Scene, small_png, take_all
+from app.scenes import STATES
+from app.screenshots import EMPTY, LIMIT, SCENES, Scene, in_both_themes, main, small_png, take_all
 from app.tasks import Examine
 from models.errors import OutputError
 from tests.app.conftest import scene
@@ -44,3 +45,31 @@ def test_a_picture_gets_only_as_few_colours_as_the_limit_asks_for() -> None:
     assert Image.open(io.BytesIO(less)).size == (200, 160)
     with pytest.raises(OutputError, match="does not fit"):
         small_png(pixels, 100)
+
+
+def test_states_of_the_window_are_entered_and_left(
+    qapp: QApplication, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("app.wishes.METRICS", ("psnr",))
+    monkeypatch.setattr("app.report.METRICS", ("psnr",))
+    monkeypatch.setattr("app.catalogue.WarmUp", Examine)
+    states = ("", "export_menu", "palette", "export", "error", "keys", "")
+    scenes = [Scene(EMPTY, theme.LIGHT, "jpeg", 0.5, state=EMPTY)]
+    scenes += [Scene(f"{at}", theme.LIGHT, "jpeg", 0.5, state=state) for at, state in enumerate(states)]
+    pictures = [np.asarray(Image.open(path).convert("L"), int) for path in take_all(tmp_path, scenes, "webp")]
+    plain, others, last = pictures[1], [pictures[0], *pictures[2:-1]], pictures[-1]
+    for other in others:
+        assert (abs(other - plain) > 20).mean() > 0.02
+    assert (abs(last - plain) > 20).mean() < 0.01  # nothing stayed behind
+
+
+def test_every_scene_is_known_and_comes_in_both_themes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert {scene.state for scene in SCENES} <= {*STATES, EMPTY}
+    assert len({scene.name for scene in SCENES}) == len(SCENES)
+    both = in_both_themes(SCENES[:1])
+    assert [(scene.name, scene.theme) for scene in both] == [("split-light", "light"), ("split-dark", "dark")]
+    with pytest.raises(SystemExit):
+        main([str(tmp_path), "nonsense"])
+    assert "there is no picture nonsense" in capsys.readouterr().err

@@ -14,10 +14,11 @@ import numpy as np
 import pytest
 from PySide6.QtCore import QEventLoop, QPointF, Qt
 from PySide6.QtGui import QImage
-from PySide6.QtWidgets import QApplication, QFileDialog, QMenu
+from PySide6.QtWidgets import QApplication, QMenu
 from pytestqt.qtbot import QtBot
 
 from app import actions
+from app.exporting import Form
 from app.gather import report_of
 from app.session import Session
 from app.state import Side
@@ -55,18 +56,6 @@ def saved(qtbot: QtBot, window: Window, do: Callable[[], object]) -> Path:
     return Path(told.args[0])
 
 
-def choose(monkeypatch: pytest.MonkeyPatch, path: Path | str, kind: str = "") -> list[str]:
-    """The next save dialog gives this; the list gets what the dialog was asked with."""
-    asked: list[str] = []
-
-    def dialog(parent: object, title: str, start: str, kinds: str) -> tuple[str, str]:
-        asked.extend((title, start, kinds))
-        return str(path), kind
-
-    monkeypatch.setattr(QFileDialog, "getSaveFileName", dialog)
-    return asked
-
-
 def pixels(window: Window, side: Side) -> np.ndarray:
     raster = window.session.view(side).raster
     assert raster is not None
@@ -77,28 +66,6 @@ def clipboard() -> np.ndarray:
     image = QApplication.clipboard().image().convertToFormat(QImage.Format.Format_RGB888)
     rows = np.frombuffer(image.constBits(), np.uint8).reshape(image.height(), image.bytesPerLine())
     return rows[:, : image.width() * 3].reshape(image.height(), image.width(), 3).copy()
-
-
-@pytest.mark.parametrize(("suffix", "begin"), [(".png", b"\x89PNG"), (".pdf", b"%PDF"), (".svg", b"<?xml")])
-def test_the_menu_writes_a_figure_sheet(
-    qtbot: QtBot, opened: Window, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str, begin: bytes
-) -> None:
-    asked = choose(monkeypatch, tmp_path / f"sheet{suffix}")
-    path = saved(qtbot, opened, opened.actions_by_id["export_figure"].trigger)
-    assert path == tmp_path / f"sheet{suffix}" and path.read_bytes().startswith(begin)
-    assert asked[1].endswith("my-cat-figure.png") and "*.pdf" in asked[2] and "*.svg" in asked[2]
-    assert "Saved" in opened.status.currentMessage()
-
-
-def test_a_name_without_a_suffix_takes_that_of_the_chosen_kind(
-    qtbot: QtBot, opened: Window, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    choose(monkeypatch, tmp_path / "sheet.v2", "PDF document (*.pdf)")
-    path = saved(qtbot, opened, opened.actions_by_id["export_figure"].trigger)
-    assert path.name == "sheet.v2.pdf" and path.read_bytes().startswith(b"%PDF")
-    choose(monkeypatch, tmp_path / "evidence.zip", "Folder (*)")
-    path = saved(qtbot, opened, opened.actions_by_id["export_bundle"].trigger)
-    assert path == tmp_path / "evidence" and (path / "SHA256SUMS").is_file()
 
 
 def test_the_figure_takes_the_boxes_of_the_picture(qtbot: QtBot, opened: Window, tmp_path: Path) -> None:
@@ -152,14 +119,11 @@ def test_the_evidence_holds_every_result_of_the_picture(qtbot: QtBot, opened: Wi
             assert line["psnr"] > 20 and line["asked"]["bpp"] in (2.0, 3.0)
 
 
-def test_all_boxes_go_into_a_folder(
-    qtbot: QtBot, opened: Window, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_all_boxes_go_into_a_folder(qtbot: QtBot, opened: Window, tmp_path: Path) -> None:
     opened.session.crops.add(10, 12, 20, 16, "Ear")
     opened.session.crops.add(40, 30, 24, 24, "Left/paw")
     folder = tmp_path / "crops"
-    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *a: str(folder))
-    assert saved(qtbot, opened, opened.actions_by_id["export_crops"].trigger) == folder
+    assert saved(qtbot, opened, lambda: opened.sharing.export_crops(folder)) == folder
     webp = opened.session.view(Side.LEFT).coded
     assert webp is not None and opened.session.picture is not None
     name = f"webp-{webp.encoding.bpp:.3f}bpp"
@@ -201,7 +165,7 @@ def test_copying_without_a_box_takes_what_is_in_view(opened: Window) -> None:
 
 
 def test_without_a_result_exporting_is_not_offered(qtbot: QtBot, window: Window, tmp_path: Path) -> None:
-    ids = ("export_figure", "export_page", "export_bundle", "export_labelled", "export_crops", "copy_crop")
+    ids = (*(form.value for form in Form), "copy_crop")
     assert not any(window.actions_by_id[id].isEnabled() for id in ids)
     window.sharing.export(tmp_path / "x.png")
     assert "no result" in window.messages.text
@@ -219,7 +183,7 @@ def test_the_export_menu_holds_what_can_be_exported(opened: Window) -> None:
     menu = menus[actions.EXPORT]
     assert isinstance(menu, QMenu)
     names = [a.objectName() for a in menu.actions() if not a.isSeparator()]
-    assert names[:3] == ["export_figure", "export_page", "export_bundle"]
+    assert names[:4] == ["export_figure", "export_page", "export_bundle", "export_files"]
     assert {"export_crop", "export_labelled", "export_crops", "copy_view", "copy_crop"} <= set(names)
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from tests.fuzz.cases import BrokenError, HflicCases, PictureCases, peak
 
 KINDS = (HflicCases, PictureCases)
-SILENCE = 30.0  # wall-clock seconds without a case: it hangs
+SILENCE = 300.0  # wall-clock seconds without a case, on however busy a machine: it hangs
 _STEP = 500
 
 

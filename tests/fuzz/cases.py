@@ -18,7 +18,7 @@ from models.errors import BitstreamError, PictureError
 from models.learned import LearnedCodec
 from models.memory import forget_peak, peak_mib
 from models.picture import Picture
-from tests.fuzz import mutations
+from tests.fuzz import mutations, sizes
 from tests.untrained import photo, untrained
 
 SECONDS = 2.0  # of processor time
@@ -132,19 +132,24 @@ class PictureCases:
 
     def __init__(self, folder: Path, shipped: bool) -> None:
         self._path = folder / "spoilt.bin"
-        self._files = _pictures()
+        self._files = pictures()
         self._limits = Limits()
 
     def run(self, seed: int) -> Result:
         """One case. Raises BrokenError."""
         random = np.random.default_rng((2, seed))
         name, data = self._files[random.integers(len(self._files))]
-        kind = int(random.integers(4))
-        spoilt = mutations.resized(data, *_SIDE, random) if kind == 0 else mutations.blind(data, random)
-        if kind == 1:  # deep in: the first bytes stay
+        kind = int(random.integers(5))
+        if kind == 0:
+            spoilt = mutations.resized(data, *_SIDE, random)
+        elif kind == 1:
+            spoilt = sizes.claimed(name, data, mutations.side(random), mutations.side(random))
+        elif kind == 2:  # deep in: the first bytes stay
             head = int(random.integers(8, 80))
             spoilt = data[:head] + mutations.blind(data[head:], random)
-        if name == "png" and kind != 2:
+        else:
+            spoilt = mutations.blind(data, random)
+        if name == "png" and kind != 3:
             spoilt = mutations.png_with_right_checksums(spoilt)
         self._path.write_bytes(spoilt)
         return self._limits.judge(name, self._open)
@@ -159,8 +164,8 @@ class PictureCases:
         return "read" if picture.pixels.size else "wrong"
 
 
-def _pictures() -> list[tuple[str, bytes]]:
-    reading.register_plugins()
+def pictures() -> list[tuple[str, bytes]]:
+    """Valid files to spoil: the name of the format, and the bytes."""
     colour = Image.fromarray(photo(*_SIDE).pixels)
     other = Image.fromarray(photo(*_SIDE, seed=1).pixels)
     alpha = colour.convert("RGBA")
@@ -192,7 +197,19 @@ def _pictures() -> list[tuple[str, bytes]]:
         ("tiff", colour.convert("1"), {"compression": "group4"}),
         ("gif", colour, more),
         ("gif", colour.quantize(4), {"transparency": 1}),
+        ("jpeg2000", colour, {"quality_layers": [20]}),
+        ("bmp", colour, {}),
+        ("bmp", colour.quantize(16), {}),
+        ("ppm", colour, {}),
+        ("tga", colour, {"compression": "tga_rle"}),
+        ("pcx", colour, {}),
+        ("sgi", colour, {}),
+        ("ico", colour, {}),
+        ("dds", alpha, {}),
+        ("qoi", colour, {}),
     ]
+    absent = reading.register_plugins()
+    wanted += [(f.lower(), colour, {"quality": 60}) for f in ("JXL", "HEIF") if f not in absent]
     made = []
     for format, image, settings in wanted:
         buffer = io.BytesIO()

@@ -14,7 +14,10 @@ from models.bitstream.container import NETWORKS, HflicFile, parse
 Random = np.random.Generator
 _ODD = (0, 1, 2, 0x7F, 0x80, 0xFF, 0x7FFF, 0x8000, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 0x10000)
 # Sides that are small, huge, over limits, and at the edges of what field widths hold.
-_SIDES = (0, 1, 15, 16, 17, 255, 4095, 14_142, 16_383, 20_000, 65_535, 65_536, 1 << 20, 200_000_000, 1 << 31)
+_SIDES = (
+    *(0, 1, 15, 16, 17, 255, 4095, 7071, 14_142, 16_383, 20_000, 65_535, 65_536),
+    *(1 << 20, 200_000_000, (1 << 31) - 1),
+)
 
 
 def flip(data: bytes, random: Random) -> bytes:
@@ -90,7 +93,7 @@ def forged(data: bytes, random: Random) -> bytes:
     file = parse(data)
     kind = int(random.integers(7))
     if kind == 0:
-        file = replace(file, width=_side(random), height=_side(random))
+        file = replace(file, width=side(random), height=side(random))
     elif kind == 1:
         file = replace(file, width=file.width + int(random.integers(-20, 2000)) or 1)
     elif kind == 2:
@@ -114,7 +117,8 @@ def spoilt_payload(file: HflicFile, random: Random) -> bytes:
     return made[random.integers(len(made))]
 
 
-def _side(random: Random) -> int:
+def side(random: Random) -> int:
+    """A length in pixels that programs go wrong with."""
     return _SIDES[random.integers(len(_SIDES))]
 
 
@@ -132,12 +136,9 @@ def png_with_right_checksums(data: bytes) -> bytes:
 
 
 def resized(data: bytes, width: int, height: int, random: Random) -> bytes:
-    """Every place where a picture file's header might say its size says another one."""
-    new = _side(random), _side(random)
-    for form in ("<H", ">H", "<I", ">I"):
-        limit = (1 << 8 * struct.calcsize(form)) - 1
-        for old, value in zip((width, height), new, strict=True):
-            data = (
-                data[:300].replace(struct.pack(form, old), struct.pack(form, min(value, limit))) + data[300:]
-            )
+    """Every place where a header might say its size, in one form of number, says another one."""
+    form = ("<H", ">H", "<I", ">I")[random.integers(4)]
+    limit = (1 << 8 * struct.calcsize(form)) - 1
+    for old, value in zip((width, height), (side(random), side(random)), strict=True):
+        data = data[:300].replace(struct.pack(form, old), struct.pack(form, min(value, limit))) + data[300:]
     return data

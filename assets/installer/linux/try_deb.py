@@ -54,12 +54,35 @@ def main() -> int:
         check("image/x-hflic" in found, "a file is known by its first bytes, without a suffix")
         version = _out(str(root / "usr/bin/hflic"), "--version", HOME=folder)
         check(version.startswith("hflic "), "the command runs", version.partition("\n")[0])
-        thumbnail = share / "thumbnailers" / f"{ID}.thumbnailer"
-        check(thumbnail.is_file(), "there is a thumbnailer")
+        check(*_thumbnail(root, share / "thumbnailers" / f"{ID}.thumbnailer"))
+        info = share / "metainfo" / f"{ID}.metainfo.xml"
+        told = _out("appstreamcli", "validate", "--no-net", str(info))
+        check(
+            "successful" in told, "software centres are told about it", "" if "successful" in told else told
+        )
         check(_code(*dpkg, "--purge", "hflic") == 0, "it is removed")
         left = [p for p in root.rglob("*hflic*") if "mime/image" not in str(p) and p.name != ".cache"]
         check(not left, "nothing is left", ", ".join(map(str, left[:5])))
     return 1 if failed else 0
+
+
+def _thumbnail(root: Path, entry: Path) -> tuple[bool, str, str]:
+    """Do what a file manager does: the very command of the entry, on a file made by the installed program."""
+    what = "a file manager gets its thumbnail"
+    found = re.search(r"^Exec=hflic (.+)$", entry.read_text(encoding="utf-8"), re.MULTILINE)
+    if found is None:
+        return False, what, "the entry names no command"
+    program, home = str(root / "usr/bin/hflic"), {"HOME": str(root)}
+    photo = root / "usr/lib/hflic/lib/matplotlib/mpl-data/sample_data/grace_hopper.jpg"
+    file, small = root / "a file.hflic", root / "small.png"
+    _out(program, "encode", str(photo), "--codec", "elic", "--quality", "20", "-o", str(file), **home)
+    fields = {"%s": "128", "%i": str(file), "%o": str(small)}
+    _out(program, *(fields.get(word, word) for word in found[1].split()), **home)
+    head = small.read_bytes()[:24] if small.is_file() else b""
+    size = (int.from_bytes(head[16:20]), int.from_bytes(head[20:24]))
+    file.unlink(missing_ok=True)
+    small.unlink(missing_ok=True)
+    return head.startswith(b"\x89PNG") and size == (109, 128), what, f"{size[0]} x {size[1]}"
 
 
 def _depends(deb: Path) -> list[list[str]]:

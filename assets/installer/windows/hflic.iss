@@ -51,7 +51,7 @@ Root: HKA; Subkey: "Software\Classes\HFLIC.Image\shell\open\command"; ValueType:
 Root: HKA; Subkey: "Software\Classes\.hflic"; ValueType: string; ValueName: "Content Type"; ValueData: "image/x-hflic"; Flags: uninsdeletevalue uninsdeletekeyifempty
 Root: HKA; Subkey: "Software\Classes\.hflic\OpenWithProgids"; ValueType: string; ValueName: "HFLIC.Image"; ValueData: ""; Flags: uninsdeletevalue uninsdeletekeyifempty
 ; Photographs: only named as something this program can open.
-Root: HKA; Subkey: "Software\Classes\Applications\hflic.exe"; Flags: uninsdeletekey
+Root: HKA; Subkey: "Software\Classes\Applications\hflic.exe"; ValueType: string; ValueName: "FriendlyAppName"; ValueData: "HFLIC"; Flags: uninsdeletekey
 Root: HKA; Subkey: "Software\Classes\Applications\hflic.exe\shell\open\command"; ValueType: string; ValueData: """{app}\hflic.exe"" view ""%1"""
 Root: HKA; Subkey: "Software\Classes\Applications\hflic.exe\SupportedTypes"; ValueType: string; ValueName: ".hflic"; ValueData: ""
 Root: HKA; Subkey: "Software\Classes\Applications\hflic.exe\SupportedTypes"; ValueType: string; ValueName: ".png"; ValueData: ""

@@ -1,0 +1,170 @@
+"""How is an export made that still lacks results? Compress, measure, write; it can be stopped. No widgets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from PySide6.QtCore import QObject, Signal, Slot
+
+from app.bundle import distinct
+from app.exporting import Form, Offer
+from app.exports import ExportCrops, ExportFiles, ExportLabelled, ExportReport, Sweep
+from app.gather import Result, report_with
+from app.report import METRICS, Box, Report
+from app.session import Session
+from app.state import Key, Phase, codec_name
+from app.worker import Task
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a person asked for. `boxes`: those to show, none for the place that differs most."""
+
+    form: Form
+    path: Path
+    offers: tuple[Offer, ...]
+    boxes: tuple[Box, ...] = ()
+
+
+class Exporter(QObject):
+    """Carries out one order at a time. The sides and what they show stay as they are."""
+
+    progressed = Signal(str, float)  # what is done now, how far all of it is
+    ended = Signal(object, str)  # Path, or None and why not ("" when a person stopped it)
+
+    def __init__(self, session: Session, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._session = session
+        self._order: Order | None = None
+        self._job = 0
+        self._picture = ""  # the one the order is about, by its hash
+        session.compressor.changed.connect(self._go_on)
+        session.compressor.progressed.connect(self._compressing)
+        session.judge.measured.connect(self._go_on)
+        session.picture_changed.connect(self._go_on)
+        session.saver.noticed.connect(self._hear)
+        self._why = ""
+
+    @property
+    def working(self) -> bool:
+        """Whether an order is being carried out."""
+        return self._order is not None
+
+    def start(self, order: Order) -> None:
+        """Begin; `ended` follows."""
+        picture = self._session.picture
+        if self._order is not None or picture is None or not order.offers:
+            return
+        self._order, self._job, self._picture = order, 0, picture.digest
+        self._session.compressor.order(dict.fromkeys(self._missing(), picture))
+        self._go_on()
+
+    def stop(self) -> None:
+        """A person's Cancel: nothing is left half written."""
+        order = self._order
+        if order is None:
+            return
+        if self._job:
+            self._session.saver.stop(self._job)  # its end is heard of
+        else:
+            self._end(None, "")
+
+    def _missing(self) -> list[Key]:
+        progress = self._session.compressor.progress
+        keys = [offer.key for offer in self._order.offers if offer.key] if self._order else []
+        return [key for key in keys if progress(key).coded is None]
+
+    def _results(self) -> list[Result]:
+        """All chosen results in the order offered, each file once."""
+        found: list[Result] = []
+        for offer in self._order.offers if self._order else ():
+            result = offer.result
+            if offer.key is not None:
+                coded = self._session.compressor.progress(offer.key).coded
+                result = (offer.key.rate, coded) if coded is not None else None
+            if result is not None and not any(result[1] is coded for _, coded in found):
+                found.append(result)
+        return found
+
+    @Slot(object)
+    def _compressing(self, key: Key) -> None:
+        missing = self._missing() if self._order is not None and not self._job else []
+        if key in missing:
+            now = self._session.compressor.progress(key)
+            done = 1 - len(missing) / len(self._order.offers) if self._order else 0.0
+            self.progressed.emit(f"{codec_name(key.codec)}: {now.stage}", 0.7 * done)
+
+    @Slot()
+    def _go_on(self, *_: object) -> None:
+        """Whatever is not there yet is waited for."""
+        if self._order is None or self._job:
+            return
+        picture = self._session.picture
+        if picture is None or picture.digest != self._picture:
+            self._end(None, "Another picture was opened meanwhile.")
+            return
+        progress = self._session.compressor.progress
+        for key in self._missing():
+            now = progress(key)
+            if now.phase in {Phase.FAILED, Phase.STOPPED}:
+                self._end(None, f"{codec_name(key.codec)}: {now.error}")
+                return
+        if not self._missing() and not self._unmeasured(self._results()):
+            self._write(self._order, self._results())
+
+    def _unmeasured(self, results: Sequence[Result]) -> bool:
+        """Ask for the numbers that captions want; whether some are still to come."""
+        session, order = self._session, self._order
+        picture = session.picture
+        if order is None or picture is None or order.form is Form.FILES:
+            return False
+        wanted = {(name, picture.digest, coded.raster.digest): (picture, coded.raster)
+                  for _, coded in results for name in METRICS}  # fmt: skip
+        missing = {key: both for key, both in wanted.items() if session.judge.measure(key) is None}
+        if missing:
+            self.progressed.emit("measuring", 0.7)
+            session.judge.order(missing)
+        return bool(missing)
+
+    def _write(self, order: Order, results: list[Result]) -> None:
+        found = report_with(self._session, results, order.boxes)
+        if found is None or not found[0].items:
+            self._end(None, "There is no result to export.")
+            return
+        self._why = ""
+        self.progressed.emit("writing", 0.8)
+        self._job = self._session.saver.save(task_for(order, found[0]), found[1], self._written, self._told)
+
+    def _told(self, stage: str, done: float) -> None:
+        self.progressed.emit(stage, 0.8 + 0.2 * done)
+
+    @Slot(object)
+    def _hear(self, notice: object) -> None:
+        self._why = str(getattr(notice, "text", ""))
+
+    def _written(self, path: Path | None) -> None:
+        order = self._order
+        if path is None and order is not None:
+            self._session.saver.sweep(Sweep(order.path))
+        self._end(path, self._why if path is None else "")
+
+    def _end(self, path: Path | None, why: str) -> None:
+        self._order, self._job, self._why = None, 0, ""
+        self._session.compressor.order({})
+        self._session.judge.order({})
+        self.ended.emit(path, why)
+
+
+def task_for(order: Order, report: Report) -> Task:
+    """What the writing process does."""
+    if order.form is Form.FILES:
+        items = distinct(report).items
+        made = [(f"{report.stem}-{item.stem}{item.suffix}", item.encoding.data) for item in items]
+        return ExportFiles(order.path, tuple(made))
+    if order.form is Form.CROPS:
+        return ExportCrops(order.path, report)
+    if order.form is Form.LABELLED and order.boxes:
+        return ExportLabelled(order.path, report, order.boxes[0])
+    return ExportReport(order.path, report)

@@ -1,0 +1,188 @@
+"""How do all results of the picture compare? A table with codecs as rows and measures as columns."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QSize, Qt, QTimer
+from PySide6.QtGui import QHideEvent, QShowEvent
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QApplication,
+    QDialog,
+    QHBoxLayout,
+    QHeaderView,
+    QLabel,
+    QPushButton,
+    QTableWidget,
+    QTableWidgetItem,
+    QVBoxLayout,
+    QWidget,
+)
+
+from app import text
+from app.panels.metrics import ROWS
+from app.points import Point, show_point
+from app.results import Line, lines_of
+from app.session import Session
+from app.state import Measured
+
+BETTER, WORSE = "\N{BLACK UP-POINTING SMALL TRIANGLE}", "\N{BLACK DOWN-POINTING SMALL TRIANGLE}"
+_MARKS = {1: f"{BETTER} ", -1: f"{WORSE} ", 0: ""}
+_FIRST = ("Side", "Codec")
+_LEFT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
+_RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
+_HINT = (
+    f"{BETTER} better and {WORSE} worse than A; of A itself, than B. A double click puts a result on a side. "
+    "A heading sorts."
+)
+_SIZE = QSize(1000, 400)  # as wide as the columns are with numbers in them
+_LINE, _VALUE = Qt.ItemDataRole.UserRole, int(Qt.ItemDataRole.UserRole) + 1
+
+
+class _Cell(QTableWidgetItem):
+    """Sorts by its value, not by its words; what is not known comes last."""
+
+    def __lt__(self, other: QTableWidgetItem) -> bool:
+        return bool(self.data(_VALUE) < other.data(_VALUE))
+
+
+class ResultsDialog(QDialog):
+    """Stays open beside the picture and follows what is tried."""
+
+    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setWindowTitle("All results")
+        self.resize(_SIZE)
+        self._session = session
+        self._lines: list[Line] | None = None
+        self.table = QTableWidget(0, len(_FIRST) + len(ROWS))
+        self.table.setAccessibleName("Results of the open picture")
+        self.hint = QLabel()
+        self.copy = QPushButton("Copy")
+        self.copy.setToolTip("Copy the table with tabs, for spreadsheets")
+        self.show_it = QPushButton("Show on a side")
+        close = QPushButton("Close")
+        self._arrange(close)
+        self._later = QTimer(self, singleShot=True, interval=0)
+        self._later.timeout.connect(self.fill)
+        for signal in (session.side_changed, session.measured, session.picture_changed):
+            signal.connect(self._changed)
+        self.copy.clicked.connect(lambda: QApplication.clipboard().setText(self.tsv()))
+        self.show_it.clicked.connect(self._show_current)
+        self.table.itemSelectionChanged.connect(self._selected)
+        self.table.itemActivated.connect(self._show_current)
+        close.clicked.connect(self.reject)
+
+    def _arrange(self, close: QPushButton) -> None:
+        table = self.table
+        table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        table.setShowGrid(False)
+        table.setTabKeyNavigation(False)
+        table.verticalHeader().hide()
+        table.verticalHeader().setDefaultSectionSize(max(self.fontMetrics().height() + 10, 26))
+        header = table.horizontalHeader()
+        header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        header.setStretchLastSection(True)
+        header.setHighlightSections(False)
+        for at, (name, tip) in enumerate(
+            [*((name, "") for name in _FIRST), *((r.name, r.tip) for r in ROWS)]
+        ):
+            item = QTableWidgetItem(name)
+            item.setToolTip(tip)
+            item.setTextAlignment(_LEFT if at < len(_FIRST) else _RIGHT)
+            table.setHorizontalHeaderItem(at, item)
+        table.setSortingEnabled(True)
+        header.setSortIndicator(-1, Qt.SortOrder.AscendingOrder)
+        self.hint.setObjectName("quiet")
+        self.hint.setWordWrap(True)
+        buttons = QHBoxLayout()
+        buttons.addWidget(self.hint, 1)
+        for button in (self.copy, self.show_it, close):
+            button.setAutoDefault(False)  # Return is for the table
+            buttons.addWidget(button)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(16, 14, 16, 14)
+        layout.setSpacing(12)
+        layout.addWidget(table, 1)
+        layout.addLayout(buttons)
+
+    def fill(self) -> None:
+        """Show what there is now; what is selected stays so."""
+        lines = lines_of(self._session)
+        self.hint.setText(_HINT if lines else "Every codec and size you try is listed here.")
+        self.copy.setEnabled(bool(lines))
+        self._selected()
+        if lines == self._lines:
+            return
+        chosen = self.line()
+        self._lines = lines
+        table = self.table
+        table.setSortingEnabled(False)
+        table.setRowCount(len(lines))
+        for at, line in enumerate(lines):
+            side = _Cell(line.letter)
+            side.setData(_VALUE, line.letter or "~")
+            side.setData(_LINE, at)
+            name = _Cell(line.name)
+            name.setData(_VALUE, line.name)
+            for column, item in enumerate((side, name, *(self._cell(line, row.id) for row in ROWS))):
+                table.setItem(at, column, item)
+        table.setSortingEnabled(True)
+        for at in range(table.rowCount()):
+            if chosen is not None and self.line(at) == chosen:
+                table.selectRow(at)
+
+    def line(self, at: int | None = None) -> Line | None:
+        """The result of a row, or of the selected one."""
+        item = self.table.item(self.table.currentRow() if at is None else at, 0)
+        lines = self._lines or []
+        index = item.data(_LINE) if item is not None else None
+        return lines[index] if isinstance(index, int) and index < len(lines) else None
+
+    def tsv(self) -> str:
+        """The table as it is sorted, as text with tabs, without the marks."""
+        table = self.table
+        lines = ["\t".join((*_FIRST, *(row.name for row in ROWS)))]
+        for at in range(table.rowCount()):
+            items = [table.item(at, column) for column in range(table.columnCount())]
+            cells = [item.text() if item is not None else "" for item in items]
+            lines.append("\t".join(cell.lstrip(f"{BETTER}{WORSE} ") for cell in cells))
+        return "\n".join(lines)
+
+    def _cell(self, line: Line, id: str) -> QTableWidgetItem:
+        row = next(row for row in ROWS if row.id == id)
+        found = line.values.get(id) or Measured(None)
+        mark = line.mark(id)
+        item = _Cell(text.DASH if found.value is None else f"{_MARKS[mark]}{row.write(found.value)}")
+        item.setTextAlignment(_RIGHT)
+        item.setData(_VALUE, found.value if found.value is not None else float("inf"))
+        font = item.font()
+        font.setBold(mark > 0)
+        item.setFont(font)
+        words = {1: f"Better than {line.against}.", -1: f"Worse than {line.against}."}.get(mark, "")
+        item.setToolTip("\n".join(filter(None, (found.absent or row.tip, words))))
+        return item
+
+    def _selected(self) -> None:
+        line = self.line()
+        self.show_it.setEnabled(line is not None and line.key is not None)
+
+    def _show_current(self, *_: object) -> None:
+        line = self.line()
+        if line is not None and line.key is not None:
+            show_point(self._session, Point(line.key, 0.0, 0.0))
+
+    def _changed(self, *_: object) -> None:
+        if self.isVisible():
+            self._later.start()
+
+    def showEvent(self, event: QShowEvent) -> None:  # noqa: N802
+        """What happened meanwhile."""
+        super().showEvent(event)
+        self.fill()
+
+    def hideEvent(self, event: QHideEvent) -> None:  # noqa: N802
+        """Nobody looks any more."""
+        super().hideEvent(event)
+        self._later.stop()

