@@ -6,6 +6,7 @@ checkpoint after every step; importing is done before.
 """
 
 import contextlib
+import ctypes
 import itertools
 import os
 import signal
@@ -28,6 +29,7 @@ from tests.test_training import TINY, everything
 from tests.training_photos import make_photos
 from tests.untrained import photo
 
+_END_WITH_PARENT = 1  # PR_SET_PDEATHSIG
 CODEC = "elic-5:lite"
 CARD = weights.Card(CODEC, "elic-5-lite", "test", 0, 0.0, "none", "none", "0", "2026-01-01")
 
@@ -91,6 +93,8 @@ def killed_after(seconds: float, work: Callable[[], object], ready: int | None =
     """
     child = os.fork()
     if not child:
+        if sys.platform == "linux":  # should the test give up, this ends too
+            ctypes.CDLL(None).prctl(_END_WITH_PARENT, signal.SIGKILL)
         work()
         os._exit(0)
     if ready is not None:
