@@ -134,3 +134,19 @@ def test_a_decoder_alone_begins_from_what_is_published(
     assert start.base_of(EYE, tmp_path) is reached
     monkeypatch.setattr(start, "published_start", lambda _: None)
     assert start.base_of(decoder, tmp_path) is reached
+
+
+def test_losses_of_a_run_leave_the_threads_as_they_were(photos: Path, tmp_path: Path) -> None:
+    runs = tmp_path / "runs"
+    run = start.trainer_for("tiny", photos, runs / "tiny", runs=runs, threads=1)
+    run.train_step()
+    run.save()
+    run.close()
+    torch.set_num_threads(2)
+    losses = start.losses_of(RECIPES["tiny"], runs / "tiny", photos, photos)
+    assert torch.get_num_threads() == 2
+    assert losses["step"] == 1
+    assert losses["train"]["loss"] > 0
+    torch.set_num_threads(1)
+    start.losses_of(RECIPES["tiny"], runs / "tiny", photos, photos)
+    assert torch.get_num_threads() == 1

@@ -132,7 +132,8 @@ def trainer_for(
 
 def losses_of(recipe: Recipe, run: Path, data: Path, validation: Path) -> dict[str, Any]:
     """A run's loss on fixed crops of its training photographs and of others, `Trainer.losses`."""
-    trainer = trainer_for(recipe.name, data, run, runs=run.parent, validation=validation)
+    threads = torch.get_num_threads()  # a run's own choice would stay after it
+    trainer = trainer_for(recipe.name, data, run, runs=run.parent, validation=validation, threads=threads)
     try:
         return trainer.losses()
     finally:
