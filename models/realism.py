@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import asdict, dataclass, replace
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
@@ -156,24 +155,9 @@ def read_header(path: Path) -> DecoderFile:
         raise WeightsError(f"{path.name} is not a realistic decoder of this program ({error})") from error
 
 
-@cache
-def _scan(folder: Path, _stamp: int) -> tuple[DecoderFile, ...]:
-    found = []
-    for path in sorted(folder.glob(f"*{SUFFIX}")):
-        try:
-            found.append(read_header(path))
-        except WeightsError:
-            continue
-    return tuple(found)
-
-
 def available() -> tuple[DecoderFile, ...]:
     """Every usable realistic decoder, in the order of `weights.folders`. Damaged files are left out."""
-    found: list[DecoderFile] = []
-    for folder in weights.folders():
-        if folder.is_dir():
-            found += _scan(folder, folder.stat().st_mtime_ns)
-    return tuple(found)
+    return weights.usable(SUFFIX, read_header)
 
 
 def find(base: WeightsFile) -> DecoderFile | None:

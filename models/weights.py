@@ -6,10 +6,11 @@ import hashlib
 import json
 import os
 import re
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import platformdirs
@@ -34,6 +35,9 @@ _ENTROPY_TENSORS = {"medians": "float64", "thresholds": "int32"} | {
 _MAX_BYTES = 4 << 30
 _CARD_TYPES: dict[str, Any] = {"str": str, "int": int, "float": int | float, "dict[str, Any]": dict}
 _FINGERPRINT = re.compile("[0-9a-f]{64}")
+
+
+_File = TypeVar("_File")
 
 
 @dataclass(frozen=True)
@@ -128,23 +132,31 @@ def read_header(path: Path) -> WeightsFile:
 
 
 @cache
-def _scan(folder: Path, _stamp: int) -> tuple[WeightsFile, ...]:
+def _scan(folder: Path, suffix: str, read: Callable[[Path], _File], _stamp: int) -> tuple[_File, ...]:
     found = []
-    for path in sorted(folder.glob(f"*{SUFFIX}")):
+    for path in sorted(folder.glob(f"*{suffix}")):
         try:
-            found.append(read_header(path))
+            found.append(read(path))
         except WeightsError:
             continue
     return tuple(found)
 
 
-def available() -> tuple[WeightsFile, ...]:
-    """Every usable weights file, in the order of `folders`. Damaged files are left out."""
-    found: list[WeightsFile] = []
+def usable(suffix: str, read: Callable[[Path], _File]) -> tuple[_File, ...]:
+    """Every file that `read` takes, in the order of `folders`; looked for again where a folder has changed.
+
+    read: raises WeightsError for a damaged or foreign file, which is left out.
+    """
+    found: list[_File] = []
     for folder in folders():
         if folder.is_dir():
-            found += _scan(folder, folder.stat().st_mtime_ns)
+            found += _scan(folder, suffix, read, folder.stat().st_mtime_ns)
     return tuple(found)
+
+
+def available() -> tuple[WeightsFile, ...]:
+    """Every usable weights file, in the order of `folders`. Damaged files are left out."""
+    return usable(SUFFIX, read_header)
 
 
 # What a base id may stand for, best first. HFLIC begins as its network trained on squared error: until
