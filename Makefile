@@ -13,7 +13,7 @@ PACKAGING := build/package-venv
 REVISION = git describe --always --abbrev=12 --exclude='*' --dirty=+ > assets/revision.txt 2>/dev/null || \
   rm -f assets/revision.txt
 
-.PHONY: setup run test lint format fuzz soak interrupt golden train train-stop publish bench screenshots look changelog wheel package package-test deb deb-test clean
+.PHONY: setup run test lint format fuzz soak interrupt large golden train train-stop publish bench screenshots look changelog wheel package package-test deb deb-test clean
 
 setup: $(VENV)/.ready
 
@@ -56,6 +56,13 @@ soak: setup
 interrupt: setup
 	HFLIC_MOMENTS=50 $(BIN)/pytest -q tests/test_interruption.py
 
+# 100 megapixels, and 24 of one colour, through a codec and back: minutes each. See tests/large.py.
+CODEC ?= elic:lite
+
+large: setup
+	$(BIN)/python -m tests.large $(CODEC) 100
+	$(BIN)/python -m tests.large $(CODEC) 6000x4000 flat
+
 # Small files that must decode for ever; see tests/test_golden.py for when this may be run.
 golden: setup
 	$(BIN)/python -m tests.golden_files
@@ -88,8 +95,7 @@ look: setup
 wheel: setup
 	$(BIN)/pip install --quiet build
 	rm -rf build/lib build/bdist.*
-	$(REVISION)
-	$(BIN)/python -m build --wheel; code=$$?; rm -f assets/revision.txt; exit $$code
+	$(BIN)/python -m build
 
 $(PACKAGING)/.ready: pyproject.toml
 	test -x $(PACKAGING)/bin/python || $(PYTHON) -m venv $(PACKAGING)

@@ -77,10 +77,11 @@ class Canvas(QWidget):
 
     def show_raster(self, which: str, raster: Raster | None) -> None:
         """Set what "left", "right", "original" or "difference" draws."""
-        known = self._images.get(which)
+        if raster is self.raster(which):
+            return  # drawing a large picture again for nothing would be felt
         if raster is None:
-            self._images.pop(which, None)
-        elif known is None or known[0] is not raster:
+            del self._images[which]
+        else:
             self._images[which] = (raster, [_image(raster, k) for k in range(len(raster.levels))])
         self.update()
 

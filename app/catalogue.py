@@ -9,18 +9,20 @@ from PySide6.QtCore import QObject, Signal
 from app.desk import Desk
 from app.engine import Priority
 from app.tasks import Examine, WarmUp
+from app.weightwatch import WeightsWatch
 from app.worker import Failure
-from models.codec import CATALOGUE, plain
+from models.codec import CATALOGUE, entry, plain
 
 LEARNED_PREFERENCE = ("hflic", "hflic-mse", "po-elic", "enh-po-elic", "elic-5", "elic", "hific")
 CLASSICAL_PREFERENCE = ("jxl", "avif", "webp", "jpeg", "heic", "jpeg2000")
 
 
 class Catalogue(QObject):
-    """Asks a codec process at start; until it has answered, nothing is known."""
+    """Asks a codec process at start and whenever weights come or go; before its answer nothing is known."""
 
     changed = Signal()
     none_learned = Signal(str)  # once: a sentence that says why
+    came = Signal(str)  # a sentence that says which codecs can be used now that could not before
 
     def __init__(self, desk: Desk, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -28,6 +30,8 @@ class Catalogue(QObject):
         self._reasons: dict[str, str] = {}
         self._broken: dict[str, str] = {}  # what is not usable whatever the weights
         self._told = False
+        self.weights = WeightsWatch(self)
+        self.weights.changed.connect(self._look_again)
 
     @property
     def reasons(self) -> Mapping[str, str]:
@@ -38,6 +42,7 @@ class Catalogue(QObject):
         """Ask what can be used, and let the learned codecs' process load what it needs meanwhile."""
         self._desk.ask(WarmUp(), Priority.PREPARE, lambda _: None, self._no_networks)
         self._desk.ask(Examine(), Priority.PREPARE, self._learn, self._nothing_known)
+        self.weights.start()
 
     def known(self, codec: str) -> bool:
         """Whether the answer for a codec has come. Ids with a size or a realism count as their family."""
@@ -53,6 +58,18 @@ class Catalogue(QObject):
             if self._reasons.get(id) == "" and id not in taken:
                 return id
         return "jpeg"
+
+    def _look_again(self) -> None:
+        self._desk.ask(Examine(), Priority.PREPARE, self._compare, lambda _: None)
+
+    def _compare(self, reasons: Mapping[str, str]) -> None:
+        before = dict(self._reasons)
+        self._learn(reasons)
+        names = [entry(id).name for id, reason in self._reasons.items() if not reason and before.get(id)]
+        if names:
+            *others, last = names
+            both = f"{', '.join(others)} and {last}" if others else last
+            self.came.emit(f"New weights were found: {both} can be used now.")
 
     def _nothing_known(self, failure: Failure | None) -> None:
         self._learn({line.id: _why(failure) for line in CATALOGUE})

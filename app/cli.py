@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from app import (
+    cli_bdrate,
     cli_bench,
     cli_codec,
     cli_compare,
@@ -71,7 +72,7 @@ app.command("figure", rich_help_panel=_FILES)(cli_figure.figure)
 app.command("thumbnail", hidden=True)(cli_thumbnail.thumbnail)
 app.command("docs", rich_help_panel=_FILES)(cli_docs.docs)
 app.command("evaluate", rich_help_panel=_NUMBERS)(cli_evaluate.evaluate)
-app.command("bdrate", rich_help_panel=_NUMBERS)(cli_evaluate.bdrate)
+app.command("bdrate", rich_help_panel=_NUMBERS)(cli_bdrate.bdrate)
 app.command("bench", rich_help_panel=_NUMBERS)(cli_bench.bench)
 app.command("faces", rich_help_panel=_FILES)(cli_faces.faces)
 app.command("fid", rich_help_panel=_NUMBERS)(cli_folders.fid)

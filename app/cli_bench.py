@@ -117,10 +117,10 @@ def _bench_metrics(size: tuple[int, int], quality: float, repeats: int, as_json:
     """Every metric of the sample photograph and its JPEG. Raises FailedError where one is not what it was."""
     from models import codec as codecs
     from models.bench import bench_picture
-    from models.metric_check import measure
+    from models.metric_check import measure, with_small_face
     from models.metrics import TABLE
 
-    picture = bench_picture(*size)
+    picture = with_small_face(bench_picture(*size))
     jpeg = codecs.get("jpeg")
     decoded = jpeg.decode(jpeg.encode(picture, Rate(quality=quality)).data)
     rows: list[MetricRow] = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,6 +16,7 @@ from models.bitstream import container
 from models.codec import QUIET, Codec, Encoding, Rate, Watch
 from models.errors import BitstreamError, CodecError, WeightsError
 from models.files import write_file
+from models.memory import fitting
 from models.picture import Picture
 from models.realism import decode as decode_as
 
@@ -88,6 +90,9 @@ def encode(
     out: Annotated[
         Path | None, typer.Option("-o", "--output", help="File to write (default: beside the picture).")
     ] = None,
+    fit: Annotated[
+        bool, typer.Option("--fit", help="Scale a picture down that needs more memory than is allowed.")
+    ] = False,
     device: Device = "cpu",
     as_json: Json = False,
 ) -> None:
@@ -98,6 +103,8 @@ def encode(
     out = out or image.with_suffix(coder.suffix)
     picture = Picture.open(image)
     check_output(out, image)
+    if fit:
+        picture = fitted(coder, picture)
     with progress(f"{image.name} with {codec}") as watch:
         encoding = coder.encode(picture, rate, watch)
         codecs.read_back(coder, encoding.data, watch)
@@ -112,6 +119,18 @@ def encode(
         f"{encoding.quality:.4g}, {encoding.encode_s:.2f} s"
         + (f" ({encoding.note})" if encoding.note else "")
     )
+
+
+def fitted(coder: Codec, picture: Picture) -> Picture:
+    """The picture in the largest size that the codec takes within the memory allowed.
+
+    As it is where it fits, where no size does, and for codecs that do not foretell what they take.
+    """
+    memory: Callable[[int, int], float] | None = getattr(coder, "memory", None)
+    size = fitting(memory, picture.width, picture.height) if memory is not None else None
+    if size is None or size == (picture.width, picture.height):
+        return picture
+    return picture.scaled(*size)
 
 
 def decode(

@@ -121,17 +121,40 @@ def split_list(text: str) -> list[str]:
     return list(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
 
 
-def show_table(headings: Sequence[str], rows: Sequence[Sequence[str]], *, title: str | None = None) -> None:
-    """Print a table; columns of numbers are set to the right, columns of words to the left."""
+def show_table(
+    headings: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    title: str | None = None,
+    markdown: bool = False,
+) -> None:
+    """Print a table; columns of numbers are set to the right, columns of words to the left.
+
+    markdown: as GitHub and most other places read it, the title as a line of its own.
+    """
+    if markdown:
+        _show_markdown(headings, rows, title)
+        return
     table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
     for index, heading in enumerate(headings):
-        numbers = all(_NUMERIC.fullmatch(row[index]) for row in rows)
+        numbers = _of_numbers(rows, index)
         table.add_column(heading, justify="right" if numbers else "left", no_wrap=True)
     for row in rows:
         table.add_row(*row)
     # Into a pipe a table must not be folded to 80 columns.
     width = None if sys.stdout.isatty() else 250
     Console(file=sys.stdout, width=width, highlight=False, markup=False).print(table)
+
+
+def _show_markdown(headings: Sequence[str], rows: Sequence[Sequence[str]], title: str | None) -> None:
+    marks = ["---:" if _of_numbers(rows, index) else "---" for index in range(len(headings))]
+    lines = [headings, marks, *rows]
+    text = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    say(f"\n{title}\n\n{text}" if title else text)  # behind another table it would be its last line
+
+
+def _of_numbers(rows: Sequence[Sequence[str]], column: int) -> bool:
+    return all(_NUMERIC.fullmatch(row[column]) for row in rows)
 
 
 _NUMERIC = re.compile(r"[-+]?[\d.,]+|-|-?inf")

@@ -1,16 +1,18 @@
-"""How are codecs measured from the command line? evaluate (a folder) and bdrate (curves)."""
+"""How are codecs measured over a folder from the command line? `hflic evaluate`."""
 
 from __future__ import annotations
 
 import contextlib
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 
+from app.cli_bdrate import Markdown
 from app.cli_codec import Json
 from app.cli_compare import USUAL, checked_codecs, checked_metrics
 from app.cli_console import (
@@ -25,8 +27,8 @@ from app.cli_console import (
 from models.codec import Rate
 
 if TYPE_CHECKING:
-    from models.curves import BdRate, Curve
-    from models.evaluation import Average, Step
+    from models.evaluation import Average, Row, Step
+    from models.pairing import Difference
 
 
 def evaluate(
@@ -59,6 +61,15 @@ def evaluate(
     scheduler: Annotated[
         str | None, typer.Option(metavar="ADDRESS", help="Dask scheduler whose workers do the work.")
     ] = None,
+    reuse: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="FILE", help="Result file whose finished rows count too; may be given often."),
+    ] = None,
+    against: Annotated[
+        str | None,
+        typer.Option(metavar="ID", help="Show how the others differ from this codec, picture by picture."),
+    ] = None,
+    markdown: Markdown = False,
     as_json: Json = False,
 ) -> None:
     """Measure codecs over a folder: real files, real decodes, one row each and the averages.
@@ -67,15 +78,23 @@ def evaluate(
     """
     from models import evaluation
     from models.curves import export_compressai
+    from models.pairing import differences
 
     points = _points(rates, qualities)
     names = checked_metrics(metrics)
     overlay = _overlay(plot, published)
     if not out.parent.is_dir():
         raise FailedError(f"cannot write {out}: the folder {out.parent} does not exist, create it first")
+    known = [row for file in reuse or [] for row in evaluation.read_rows(file)]
     tasks = evaluation.plan(folder, checked_codecs(ids), points, names, keep)
+    if against is not None:
+        from models import codec as codecs
+
+        against = codecs.get(against).id  # rows name the size that a bare id stands for
+        if against not in (measured := dict.fromkeys(task.codec for task in tasks)):
+            raise UsageError(f"--against names none of the codecs that are measured: {', '.join(measured)}")
     with _evaluation_progress() as report:
-        rows = evaluation.evaluate(tasks, out, jobs=jobs, scheduler=scheduler, report=report)
+        rows = evaluation.evaluate(tasks, out, jobs=jobs, scheduler=scheduler, report=report, reuse=known)
     averages = evaluation.averages(rows)
     if compressai is not None:
         compressai.mkdir(parents=True, exist_ok=True)
@@ -84,10 +103,17 @@ def evaluate(
         count = averages[0].images
         title = f"{folder.name}: {count} picture{'' if count == 1 else 's'}"
         _draw(plot, averages, names, title, overlay, published or "")
+    compared = [] if against is None else differences(rows, against, names)
     if as_json:
-        print_json({"file": str(out), "averages": [average.as_json() for average in averages]})
+        found = (
+            {} if against is None else {"against": against, "differences": [_json_of(d) for d in compared]}
+        )
+        print_json({"file": str(out), "averages": [average.as_json() for average in averages], **found})
     else:
-        _averages_table(averages, names)
+        _averages_table(averages, names, markdown)
+        if against is not None:
+            _differences_table(compared, against, markdown)
+        _say_what_is_absent(rows, names)
     failed = [row for row in rows if row.error]
     if failed:
         first = f"{failed[0].image} with {failed[0].codec}: {failed[0].error}"
@@ -147,20 +173,72 @@ def _draw(
     hint(f"figure: {plot}")
 
 
-def _averages_table(averages: list[Average], names: list[str]) -> None:
+def _averages_table(averages: list[Average], names: list[str], markdown: bool) -> None:
     show_table(
         ("codec", "rate", "pictures", "bpp", "encode s", "decode s", *names),
         [
             (
                 average.codec,
-                " ".join(f"{kind} {value:g}" for kind, value in average.rate.items()),
+                _rate_text(average.rate),
                 str(average.images),
                 *(number(average.numbers[key], 3) for key in ("bpp", "encode_s", "decode_s")),
                 *(number(average.metrics.get(name), 4) for name in names),
             )
             for average in averages
         ],
+        markdown=markdown,
     )
+
+
+def _differences_table(compared: list[Difference], against: str, markdown: bool) -> None:
+    show_table(
+        (
+            "codec",
+            "rate",
+            "metric",
+            "pictures",
+            "bpp %",
+            f"{against} has",
+            "it has",
+            "more by",
+            "%",
+            "better on",
+        ),
+        [
+            (
+                one.codec,
+                _rate_text(one.rate),
+                one.metric,
+                str(one.pictures),
+                f"{one.bpp_percent:+.1f}",
+                number(one.base, 4),
+                number(one.value, 4),
+                f"{one.by:+.4f}",
+                "-" if one.percent is None else f"{one.percent:+.1f}",
+                f"{one.better} of {one.pictures}",
+            )
+            for one in compared
+        ],
+        title=f"against {against} at the same wanted rate, on the pictures where both have the number",
+        markdown=markdown,
+    )
+
+
+def _json_of(one: Difference) -> dict[str, Any]:
+    return {**asdict(one), "by": one.by, "percent": one.percent, "bpp_percent": one.bpp_percent}
+
+
+def _rate_text(rate: dict[str, float]) -> str:
+    return " ".join(f"{kind} {value:g}" for kind, value in rate.items())
+
+
+def _say_what_is_absent(rows: list[Row], names: list[str]) -> None:
+    """A mean over some of the pictures must not pass for one over all."""
+    pictures = {row.image for row in rows if not row.error}
+    for name in names:
+        have = {row.image for row in rows if row.metrics.get(name) is not None}
+        if 0 < len(have) < len(pictures):
+            hint(f"{name} is defined on {len(have)} of {len(pictures)} pictures; its means are over those")
 
 
 @contextlib.contextmanager
@@ -198,84 +276,3 @@ def time_text(seconds: float) -> str:
     if seconds < 5400:
         return f"{seconds / 60:.0f} min"
     return f"{int(seconds // 3600)} h {int(seconds % 3600 // 60):02d}"
-
-
-def bdrate(
-    results: Annotated[Path, typer.Argument(help="Result file of `hflic evaluate`.")],
-    anchor: Annotated[str, typer.Option(metavar="ID", help="Codec the others are compared with.")],
-    metric: Annotated[
-        str, typer.Option(metavar="NAME", help="Metric that counts as equal quality.")
-    ] = "psnr",
-    method: Annotated[
-        Literal["pchip", "akima"], typer.Option(help="Interpolation between the points.")
-    ] = "pchip",
-    as_json: Json = False,
-) -> None:
-    """Bits each codec spends against the anchor at equal quality, in percent; negative is better."""
-    from models.curves import CurveError, bd_rate, curves, scale_of
-    from models.evaluation import averages, read_rows
-
-    scale = scale_of(metric)
-    found = curves(averages(read_rows(results)), metric)
-    base = _anchor(found, anchor)
-    deltas: list[tuple[Curve, BdRate]] = []
-    refused: list[str] = []
-    for curve in found:
-        if curve is not base:
-            try:
-                deltas.append((curve, bd_rate(base, curve, scale, method)))
-            except CurveError as error:
-                refused.append(str(error))
-    if not deltas:
-        raise UsageError(
-            refused[0] if refused else f"{results} has no codec besides {anchor} to compare with it"
-        )
-    _show_deltas(base, metric, method, deltas, as_json)
-    for reason in refused:
-        hint(f"left out: {reason}")
-
-
-def _anchor(found: list[Curve], anchor: str) -> Curve:
-    matching = [c for c in found if anchor in (c.codec, f"{c.codec}@{c.weights}")]
-    if len(matching) > 1:
-        names = ", ".join(f"{c.codec}@{c.weights}" for c in matching)
-        raise UsageError(f"{anchor} was evaluated with several weights: say which as one of {names}")
-    if not matching:
-        raise UsageError(
-            f"there is no codec '{anchor}' in these results: {', '.join(c.codec for c in found)}"
-        )
-    return matching[0]
-
-
-def _show_deltas(
-    base: Curve, metric: str, method: str, deltas: list[tuple[Curve, BdRate]], as_json: bool
-) -> None:
-    if as_json:
-        lines = [
-            {
-                "codec": curve.codec,
-                "weights": curve.weights,
-                "bd_rate": delta.percent,
-                "overlap": delta.overlap,
-                "range": [delta.low, delta.high],
-                "points": delta.points,
-                "left_out": delta.left_out,
-            }
-            for curve, delta in deltas
-        ]
-        print_json({"anchor": base.codec, "metric": metric, "method": method, "results": lines})
-        return
-    show_table(
-        ("codec", "BD-rate %", f"common {metric}", "overlap %", "points"),
-        [
-            (
-                curve.codec,
-                f"{delta.percent:+.2f}",
-                f"{delta.low:.4g}..{delta.high:.4g}",
-                f"{100 * delta.overlap:.0f}",
-                str(delta.points),
-            )
-            for curve, delta in deltas
-        ],
-        title=f"against {base.codec} at equal {metric} ({method})",
-    )

@@ -15,7 +15,7 @@ from app.compressor import Compressor
 from app.judge import Judge, MeasureKey
 from app.raster import Raster
 from app.state import METRICS, ORIGINAL, Choice, Coded, Key, Phase, codec_name
-from app.wishes import key_of
+from app.wishes import deviation, key_of
 from models.metrics import TABLE
 
 
@@ -135,6 +135,8 @@ class Columns(QObject):
         found = self._judge.measure((self.metric, base.picture.digest, now.coded.raster.digest))
         if found is not None and found.value is not None:
             parts.append(written(self.metric, found.value))
+        if off := text.residual(deviation(key.rate, made)):
+            parts.append(off)
         return text.DOT.join(parts)
 
     def _known(self, key: Key) -> bool:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from PySide6.QtCore import QObject, Signal
 
 from app.desk import Desk
-from app.engine import Priority
+from app.keyed import STOPPED, JobsByKey
 from app.raster import Raster
 from app.state import Key, Phase, ResultCache
 from app.tasks import Coded, Compress
 from app.worker import Failure
-
-STOPPED = "Stopped."
 
 
 @dataclass(frozen=True)
@@ -38,12 +37,9 @@ class Compressor(QObject):
 
     def __init__(self, desk: Desk, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._desk = desk
         self.cache = ResultCache()
+        self._jobs = JobsByKey[Key](desk)
         self._ordered: dict[Key, Raster] = {}
-        self._jobs: dict[Key, int] = {}
-        self._stages: dict[Key, tuple[str, float]] = {}
-        self._errors: dict[Key, str] = {}
 
     @property
     def working(self) -> bool:
@@ -54,72 +50,48 @@ class Compressor(QObject):
         """Where a key stands; WAITING for one nobody asked for yet."""
         if (coded := self.cache.get(key)) is not None:
             return Progress(Phase.DONE, coded=coded)
-        if key in self._errors:
-            error = self._errors[key]
+        if (error := self._jobs.error(key)) is not None:
             return Progress(Phase.STOPPED if error == STOPPED else Phase.FAILED, error=error)
         if key in self._jobs:
-            return Progress(Phase.RUNNING, *self._stages.get(key, ("waiting", 0.0)))
+            return Progress(Phase.RUNNING, *(self._jobs.stage(key) or ("waiting", 0.0)))
         return Progress(Phase.WAITING, "waiting")
 
     def want(self, wanted: Mapping[Key, Raster]) -> None:
         """Start what is missing of these and of what is ordered; let go of what else runs."""
         wanted = {**wanted, **self._ordered}
-        for key in [key for key in self._jobs if key not in wanted]:
-            self._desk.drop(self._jobs.pop(key))
-            self._stages.pop(key, None)
-        for key, raster in wanted.items():
-            if self.progress(key).phase is Phase.WAITING:
-                self._start(key, raster)
+        self._jobs.keep(wanted)
+        self._start_missing(wanted)
 
     def order(self, wanted: Mapping[Key, Raster]) -> None:
         """Compress these too, shown or not, until other ones are ordered; what had failed is tried again."""
-        for key in [key for key in self._ordered if key not in wanted and key in self._jobs]:
-            self._desk.drop(self._jobs.pop(key))
-            self._stages.pop(key, None)
-        for key in wanted:
-            self._errors.pop(key, None)
+        self._jobs.drop([key for key in self._ordered if key not in wanted])
+        self._jobs.forgive(wanted)
         self._ordered = dict(wanted)
+        self._start_missing(wanted)
+
+    def stop(self, waiting: Iterable[Key]) -> None:
+        """A person's Cancel: what runs, and the given keys that wait, count as stopped."""
+        self._jobs.stop([key for key in waiting if self.progress(key).phase is Phase.WAITING])
+
+    def retry(self) -> None:
+        """Forget failures."""
+        self._jobs.retry()
+
+    def _start_missing(self, wanted: Mapping[Key, Raster]) -> None:
         for key, raster in wanted.items():
             if self.progress(key).phase is Phase.WAITING:
                 self._start(key, raster)
 
-    def stop(self, waiting: list[Key]) -> None:
-        """A person's Cancel: what runs, and the given keys that wait, count as stopped."""
-        for key in waiting:
-            if self.progress(key).phase is Phase.WAITING:
-                self._errors[key] = STOPPED
-        for key, job in self._jobs.items():
-            self._errors[key] = STOPPED
-            self._desk.stop(job)
-            self._desk.drop(job)
-        self._jobs.clear()
-        self._stages.clear()
-
-    def retry(self) -> None:
-        """Forget failures."""
-        self._errors.clear()
-
     def _start(self, key: Key, raster: Raster) -> None:
         def done(coded: Coded) -> None:
-            self._end(key)
             self.cache.put(key, coded)
             self.changed.emit(key)
 
-        def fail(failure: Failure | None) -> None:
-            self._end(key)
-            self._errors[key] = failure.text if failure is not None else STOPPED
+        def failed(failure: Failure | None) -> None:
             if failure is not None:
                 self.failed.emit(key, failure)
             self.changed.emit(key)
 
-        def progress(stage: str, share: float) -> None:
-            self._stages[key] = (stage, share)
-            self.progressed.emit(key)
-
         self.starting.emit(key, raster)
         task = Compress(key.reference, key.codec, key.rate)
-        self._jobs[key] = self._desk.ask(task, Priority.COMPRESS, done, fail, [raster], progress)
-
-    def _end(self, key: Key) -> None:
-        self._jobs.pop(key, None)
-        self._stages.pop(key, None)
+        self._jobs.start(key, task, done, failed, partial(self.progressed.emit, key), [raster])

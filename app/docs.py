@@ -45,6 +45,7 @@ _RELEASES = "<!-- towncrier release notes start -->"
 
 PAGES = (
     Page("guide", "User guide"),
+    Page("measuring", "Measuring codecs"),
     Page("training", "Training guide"),
     Page("format", "The .hflic file"),
     Page("architecture", "Architecture"),

@@ -20,6 +20,8 @@ from app.worker import Failure, Task
 from models import codec
 from models.codec import entry
 from models.errors import CodecError
+from models.footprint import Footprint
+from models.memory import budget
 
 if TYPE_CHECKING:
     from app.worker import Bench
@@ -28,26 +30,22 @@ TELL_FROM_S = 15.0  # what takes less is not worth a message
 LARGE = 2_000_000  # pixels from which a learned codec is weighed first, whatever its size
 PASSES = 2  # of the entropy networks in the search for a size, as counted with the lite weights
 _TRIES = 4
-# Latents, means and scales in float64 and the picture itself: 166 to 253 bytes a pixel were measured with the
-# lite weights, whose transforms need a tenth of that.
-_LATENT_BYTES = 150.0
 
 
 @dataclass(frozen=True)
 class Effort:
-    """What a codec costs here, in multiply-accumulates and bytes a pixel, and how quick this machine is.
+    """What a codec costs here, in multiply-accumulates a pixel and in memory, and how quick this machine is.
 
     transforms: both transforms together; entropy: the networks behind the probabilities, once, in float64
     (exact); speed and exact_speed: multiply-accumulates a second in float32 and float64, measured;
-    memory: bytes at any size; pixel_memory: bytes a pixel; device: what runs the transforms.
+    footprint: what it takes in memory; device: what runs the transforms.
     """
 
     transforms: float
     entropy: float
     speed: float
     exact_speed: float
-    memory: float
-    pixel_memory: float
+    footprint: Footprint
     device: str = "cpu"
 
     def seconds(self, pixels: int, searched: bool = True) -> float:
@@ -55,9 +53,9 @@ class Effort:
         passes = (PASSES if searched else 1) + 1
         return pixels * (self.transforms / self.speed + passes * self.entropy / self.exact_speed)
 
-    def bytes(self, pixels: int) -> float:
-        """The most memory at one time."""
-        return self.memory + self.pixel_memory * pixels
+    def bytes(self, width: int, height: int) -> float:
+        """The most memory at one time, as the codec itself plans it. Raises CodecError as `memory.budget`."""
+        return self.footprint.memory(width, height)
 
 
 @dataclass(frozen=True)
@@ -77,48 +75,23 @@ class Weigh:
         bench.watch.step("estimating", 0.0)
         coder: Any = codec.get(self.codec)
         network = getattr(coder, "network", None)
-        return _weigh(network, str(coder.device.type)) if network is not None else None
+        return _weigh(network, coder.footprint, str(coder.device.type)) if network is not None else None
 
 
-def _weigh(network: Any, device: str) -> Effort:
+def _weigh(network: Any, footprint: Footprint, device: str) -> Effort:
     import torch
 
     from models.networks.complexity import kmac_per_pixel
 
     cost = kmac_per_pixel(network.config)
-    held = sum(p.numel() * p.element_size() for p in network.parameters())
     return Effort(
         transforms=1000 * (cost.analysis + cost.hyper_analysis + cost.synthesis),
         entropy=1000 * cost.entropy,
         speed=_speed(torch.float32, device),
         exact_speed=_speed(torch.float64, "cpu"),  # exactness is promised on the CPU alone
-        memory=2 * held,  # the entropy networks have copies in float64
-        pixel_memory=2 * _largest(network.config) + _LATENT_BYTES,
+        footprint=footprint,
         device=device,
     )
-
-
-def _largest(configuration: Any) -> float:
-    """Bytes a pixel of the largest layer's input and output together; nothing is allocated for that."""
-    import torch
-
-    from models.networks.builders import build
-
-    side, most = 256, 0
-    with torch.device("meta"):
-        network = build(configuration)
-        x = torch.zeros(1, 3, side, side)
-
-    def weigh(layer: torch.nn.Module, inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> None:
-        nonlocal most
-        most = max(most, inputs[0].numel() + output.numel())
-
-    for layer in network.modules():
-        if isinstance(layer, torch.nn.Conv2d | torch.nn.ConvTranspose2d):
-            layer.register_forward_hook(weigh)
-    with torch.no_grad():
-        network.analyse(x, None)
-    return 4 * most / side**2
 
 
 def _speed(dtype: Any, device: str) -> float:
@@ -170,13 +143,13 @@ class Forecaster(QObject):
         pixels = raster.width * raster.height
         self._pixels[key.reference] = pixels
         if key.codec in self._efforts:
-            self._tell(key.codec, pixels)
+            self._tell(key.codec, raster)
         elif key.codec not in self._asked and _worth_weighing(key.codec, pixels):
             self._asked.add(key.codec)
 
             def done(effort: Effort | None) -> None:
                 self._efforts[key.codec] = effort
-                self._tell(key.codec, pixels)
+                self._tell(key.codec, raster)
 
             def fail(_: Failure | None) -> None:
                 self._asked.discard(key.codec)  # compressing says why, in a moment
@@ -191,24 +164,33 @@ class Forecaster(QObject):
             took = coded.encoding.encode_s + coded.decode_s
             self._took[key.codec, key.rate.quality is None] = took / pixels
 
-    def _tell(self, codec_id: str, pixels: int) -> None:
-        effort = self._efforts.get(codec_id)
-        if effort is None:
+    def _tell(self, codec_id: str, raster: Raster) -> None:
+        effort, pixels = self._efforts.get(codec_id), raster.width * raster.height
+        if effort is None or not _allowed(effort, raster):
             return
         took = self._took.get((codec_id, True))
         seconds = took * pixels if took is not None else effort.seconds(pixels)
         if seconds >= TELL_FROM_S:
-            self.noticed.emit(Notice(Level.WARNING, in_words(codec_id, effort, pixels, seconds)))
+            words = in_words(codec_id, effort, (raster.width, raster.height), seconds)
+            self.noticed.emit(Notice(Level.WARNING, words))
 
 
-def in_words(codec_id: str, effort: Effort, pixels: int, seconds: float) -> str:
-    """What to expect, and how to stop it."""
+def _allowed(effort: Effort, raster: Raster) -> bool:
+    """Whether the codec will begin at all; where it does not, it says so itself, with the size that fits."""
+    try:
+        return effort.bytes(raster.width, raster.height) <= budget()
+    except CodecError:  # HFLIC_MEMORY is no amount
+        return False
+
+
+def in_words(codec_id: str, effort: Effort, size: tuple[int, int], seconds: float) -> str:
+    """What to expect of a picture of this width and height, and how to stop it."""
     where = "this processor" if effort.device == "cpu" else effort.device
     long = f"{round(seconds)} s" if seconds < 90 else f"{round(seconds / 60)} min"
-    memory = text.size(round(effort.bytes(pixels)))
+    memory = text.size(round(effort.bytes(*size)))
     return (
-        f"{codec_name(codec_id)} at {pixels / 1e6:.1f} megapixels takes about {long} and {memory} of memory "
-        f"on {where}. Esc stops it."
+        f"{codec_name(codec_id)} at {size[0] * size[1] / 1e6:.1f} megapixels takes about {long} and {memory} "
+        f"of memory on {where}. Esc stops it."
     )
 
 

@@ -9,6 +9,7 @@ from app.kinds import Kind
 from app.session import Session
 from app.state import FILE, Phase, Side, SideView
 from app.viewport import Viewport
+from app.wishes import deviation
 from models.codec import entry
 
 MINUS, BOTH_WAYS = "\N{MINUS SIGN}", "\N{LEFT RIGHT ARROW}"
@@ -26,7 +27,7 @@ _UNFINISHED = {
 
 
 def side_label(session: Session, side: Side) -> Label:
-    """Codec, bits per pixel, bytes and PSNR of what a side shows."""
+    """Codec, bits per pixel, how far off the wanted size, bytes and a metric of what a side shows."""
     view: SideView = session.view(side)
     title = f"{side.letter}  {view.name}"
     if view.raster is None:
@@ -48,6 +49,8 @@ def side_label(session: Session, side: Side) -> Label:
     known = psnr.value if psnr is not None and view.choice.codec == FILE else None
     if known is not None and known < ANOTHER_PHOTO_DB:
         parts.append("made from another photo?")
+    if view.choice.codec != FILE and (off := text.residual(deviation(view.choice.rate, encoding))):
+        parts.append(off)
     return Label(title, text.DOT.join(parts))
 
 

@@ -7,7 +7,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QPointF, QRectF, Qt
-from PySide6.QtGui import QColor, QFont, QFontMetrics, QImage, QPainter, QPen
+from PySide6.QtGui import QFont, QFontMetrics, QImage, QPainter
 
 from app.canvas import Canvas
 from app.kinds import ZERO, Kind, coloured
@@ -17,7 +17,16 @@ from app.raster import Raster
 GRID_FROM = 16.0  # device pixels a picture pixel
 VALUES_FROM, VALUES_ALWAYS = 30.0, 60.0  # widget and device pixels from which three lines can be read
 _LUMA = np.array([0.299, 0.587, 0.114])
+# Lines as premultiplied colours, 90 of 255 opaque, and where two of them cross.
+_DARK, _BRIGHT, _DARKER, _BRIGHT_ON_DARK, _BRIGHTER = (
+    0x5A000000,
+    0x5A5A5A5A,
+    0x94000000,
+    0x945A5A5A,
+    0x94949494,
+)
 _MINUS = "\N{MINUS SIGN}"
+_MIDDLE = Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextDontClip
 
 
 class PixelGrid(Layer):
@@ -26,6 +35,7 @@ class PixelGrid(Layer):
     def __init__(self, canvas: Canvas) -> None:
         super().__init__(canvas)
         self.shown = True
+        self._memory = np.empty(0, np.uint32)
 
     def paint(self, painter: QPainter, which: str, clip: QRectF, frame: QRectF) -> None:
         """Draw over one picture."""
@@ -38,31 +48,70 @@ class PixelGrid(Layer):
         if right <= left or bottom <= top:
             return
         whole = self.placed(left, top, right - left, bottom - top, frame)
+        step, ratio = view.scale / view.ratio, view.ratio
+        edges = (
+            _edges(whole.left(), step, ratio, right - left),
+            _edges(whole.top(), step, ratio, bottom - top),
+        )
+        columns, rows = (each - each[0] + 1 for each in edges)  # the first line begins one pixel before
+        over = self._transparent(int(rows[-1]) + 1, int(columns[-1]) + 1)
+        if view.scale >= min(VALUES_FROM * ratio, VALUES_ALWAYS):
+            pixels = raster.levels[0][top:bottom, left:right, 2::-1]
+            self._values(over, which, pixels, rows[:-1].tolist(), columns[:-1].tolist())
+        _lines(over, rows, columns)
+        high, wide = over.shape
+        form = QImage.Format.Format_ARGB32_Premultiplied
+        image = QImage(over.data, wide, high, 4 * wide, form)
+        image.setDevicePixelRatio(ratio)
         painter.save()
         painter.setClipRect(clip)
-        if view.scale >= min(VALUES_FROM * view.ratio, VALUES_ALWAYS):
-            self._values(painter, which, raster.levels[0][top:bottom, left:right, 2::-1], whole)
-        step = view.scale / view.ratio
-        for colour, by in ((QColor(0, 0, 0, 90), -1 / view.ratio), (QColor(255, 255, 255, 90), 0.0)):
-            painter.setPen(QPen(colour, 0))  # the last of one pixel and the first of the next: always seen
-            for at in range(right - left + 1):
-                x = whole.left() + step * at + by
-                painter.drawLine(QPointF(x, whole.top()), QPointF(x, whole.bottom()))
-            for at in range(bottom - top + 1):
-                y = whole.top() + step * at + by
-                painter.drawLine(QPointF(whole.left(), y), QPointF(whole.right(), y))
+        painter.drawImage(QPointF((int(edges[0][0]) - 1) / ratio, (int(edges[1][0]) - 1) / ratio), image)
         painter.restore()
 
-    def _values(self, painter: QPainter, which: str, pixels: NDArray[np.uint8], whole: QRectF) -> None:
-        """The numbers as one image: drawing them one by one would take too long."""
-        view, ratio = self.canvas.viewport, self.canvas.viewport.ratio
+    def _transparent(self, height: int, width: int) -> NDArray[np.uint32]:
+        """(height, width) of nothing, in memory that is used again: fresh memory costs as much as drawing."""
+        if self._memory.size < height * width:
+            self._memory = np.empty(height * width, np.uint32)
+        made = self._memory[: height * width].reshape(height, width)
+        made.fill(0)
+        return made
+
+    def _values(
+        self,
+        over: NDArray[np.uint32],
+        which: str,
+        pixels: NDArray[np.uint8],
+        rows: list[int],
+        columns: list[int],
+    ) -> None:
+        """Put in the numbers: drawing them one by one would take too long."""
+        view = self.canvas.viewport
         kind = view.kind if which == "difference" else None
         seen = coloured(np.ascontiguousarray(pixels), kind, view.gain) if kind is not None else pixels
-        bright = seen @ _LUMA > 140
         words = _Words(self.canvas.font().family(), int(view.scale), kind)
-        image = words.image(pixels, bright, view.scale)
-        image.setDevicePixelRatio(ratio)
-        painter.drawImage(whole.topLeft(), image)
+        words.put(over, pixels, seen @ _LUMA > 140, rows, columns)
+
+
+def _edges(first: float, step: float, ratio: float, count: int) -> NDArray[np.intp]:
+    """The device pixels that picture pixels begin with, one after the last included; from widget units."""
+    begins: NDArray[np.intp] = np.floor((first + step * np.arange(count + 1)) * ratio + 0.5).astype(np.intp)
+    return begins
+
+
+def _lines(over: NDArray[np.uint32], rows: NDArray[np.intp], columns: NDArray[np.intp]) -> None:
+    """The last device pixels of a picture pixel darker, the first of the next brighter: always seen."""
+    ends, begins = (rows - 1, columns - 1), (rows, columns)
+    for down, across in (ends, begins):
+        ink = _DARK if down is ends[0] else _BRIGHT
+        over[down] = ink
+        over[:, across] = ink
+    for down, across, ink in (
+        (ends[0], ends[1], _DARKER),
+        (ends[0], begins[1], _BRIGHT_ON_DARK),
+        (begins[0], ends[1], _BRIGHT_ON_DARK),
+        (begins[0], begins[1], _BRIGHTER),
+    ):
+        over[np.ix_(down, across)] = ink
 
 
 class _Words:
@@ -74,44 +123,65 @@ class _Words:
         self._atlas = _atlas(family, cell, (cell - 4) // 3 if lines == 3 else cell // 3, kind)
         self._cell = cell
 
-    def image(self, pixels: NDArray[np.uint8], bright: NDArray[np.bool_], scale: float) -> QImage:
-        """(h, w, 3) pixels' numbers in device pixels, black on bright ones and white on others."""
-        height, width = pixels.shape[:2]
-        size = round(height * scale), round(width * scale)
+    def put(
+        self,
+        over: NDArray[np.uint32],
+        pixels: NDArray[np.uint8],
+        bright: NDArray[np.bool_],
+        rows: list[int],
+        columns: list[int],
+    ) -> None:
+        """Write the numbers of (h, w, 3) pixels that begin there, black on bright ones, white on others."""
+        width = pixels.shape[1]
         channels = [0] if self._single else [0, 1, 2]
         tall = len(channels) * self._atlas.shape[1]
-        opaque = self._atlas[pixels[..., channels]].reshape(height, width, tall, self._cell)
         # Premultiplied: white is its opacity in every byte, black has it in the highest alone.
-        blocks = opaque * np.where(bright, 0x01000000, 0x01010101).astype(np.uint32)[..., None, None]
-        made = np.zeros(size, np.uint32)
+        inks = np.where(bright, 0x01000000, 0x01010101).astype(np.uint32)[..., None, None]
         pad = (self._cell - tall) // 2
-        columns = np.floor(np.arange(width) * scale).astype(int).tolist()
-        for down, row in enumerate((np.floor(np.arange(height) * scale).astype(int) + pad).tolist()):
+        for down, row in enumerate(rows):
+            # A row of pixels at once stays in the processor's cache: a view of them takes 10 MB of memory.
+            opaque = self._atlas[pixels[down][:, channels]].reshape(width, tall, self._cell)
+            strip, blocks = over[row + pad : row + pad + tall], opaque * inks[down]
             for across, column in enumerate(columns):
-                made[row : row + tall, column : column + self._cell] = blocks[down, across]
-        form = QImage.Format.Format_ARGB32_Premultiplied
-        return QImage(made.data, size[1], size[0], 4 * size[1], form)  # keeps the memory
+                strip[:, column : column + self._cell] = blocks[across]
 
 
 @lru_cache(maxsize=4)
-def _atlas(family: str, cell: int, high: int, kind: Kind | None) -> NDArray[np.uint32]:
-    """(256, high, cell): how opaque the picture of each byte's number is, 0..255."""
+def _atlas(family: str, cell: int, high: int, kind: Kind | None) -> NDArray[np.uint8]:
+    """(256, high, cell): how opaque the picture of each byte's number is, 0..255.
+
+    Put together from digits: drawing 256 texts would be felt when a zoom is used for the first time.
+    """
     font = QFont(family)
     font.setPixelSize(max(high - 1, 6))
     while font.pixelSize() > 6 and QFontMetrics(font).horizontalAdvance("255 ") > cell:
         font.setPixelSize(font.pixelSize() - 1)
-    image = QImage(cell, high * 256, QImage.Format.Format_ARGB32_Premultiplied)
+    signs = _signs(font, high)
+    made = np.zeros((256, high, cell), np.uint8)
+    for byte in range(256):
+        word = np.concatenate([signs[sign] for sign in _number(byte, kind)], axis=1)[:, :cell]
+        left = (cell - word.shape[1]) // 2
+        made[byte, :, left : left + word.shape[1]] = word
+    return made
+
+
+def _signs(font: QFont, high: int) -> dict[str, NDArray[np.uint8]]:
+    """What numbers are written with: (high, its width), how opaque each pixel is."""
+    signs = f"0123456789+{_MINUS}."
+    wide = [QFontMetrics(font).horizontalAdvance(sign) for sign in signs]
+    image = QImage(sum(wide), high, QImage.Format.Format_ARGB32_Premultiplied)
     image.fill(Qt.GlobalColor.transparent)
     painter = QPainter(image)
     painter.setFont(font)
     painter.setPen(Qt.GlobalColor.white)
-    for byte in range(256):
-        painter.drawText(
-            QRectF(0, byte * high, cell, high), Qt.AlignmentFlag.AlignCenter, _number(byte, kind)
-        )
+    ends = np.cumsum(wide).tolist()
+    for sign, end, width in zip(signs, ends, wide, strict=True):
+        painter.drawText(QRectF(end - width, 0, width, high), _MIDDLE, sign)
     painter.end()
-    rows = np.frombuffer(image.constBits(), np.uint8).reshape(256, high, image.bytesPerLine() // 4, 4)
-    return rows[:, :, :cell, 3].astype(np.uint32)
+    seen = np.frombuffer(image.constBits(), np.uint8).reshape(high, image.bytesPerLine() // 4, 4)[..., 3]
+    return {
+        sign: seen[:, end - width : end].copy() for sign, end, width in zip(signs, ends, wide, strict=True)
+    }
 
 
 def _number(byte: int, kind: Kind | None) -> str:

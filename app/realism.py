@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from PySide6.QtCore import QObject, Signal
 
 from app.desk import Desk
-from app.engine import Priority
+from app.keyed import STOPPED, JobsByKey
 from app.lanes import lane_of
 from app.raster import from_picture
 from app.state import Phase, SideView
@@ -22,7 +22,6 @@ from app.worker import Bench, Failure
 from models import codec, realism
 from models.codec import Encoding
 
-STOPPED = "Stopped."
 _LIMIT = 384 << 20  # bytes of pixels that are kept, but always the last two
 
 _Key = tuple[bytes, float]  # a file, a realism
@@ -63,20 +62,25 @@ class Redecoder(QObject):
     """Puts the realistic picture of a side's file in the place of the faithful one."""
 
     changed = Signal()
+    progressed = Signal()
     failed = Signal(object)  # Failure
 
     def __init__(self, desk: Desk, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._desk = desk
         self._kept: OrderedDict[_Key, Coded] = OrderedDict()
-        self._jobs: dict[_Key, int] = {}
-        self._stages: dict[_Key, tuple[str, float]] = {}
-        self._errors: dict[_Key, str] = {}
+        self._jobs = JobsByKey[_Key](desk)
 
     @property
     def working(self) -> bool:
         """Whether something runs."""
         return bool(self._jobs)
+
+    def kept(self) -> dict[bytes, list[Coded]]:
+        """A file to what realistic decoders made of it, by rising realism."""
+        found: dict[bytes, list[Coded]] = {}
+        for (data, _), coded in sorted(self._kept.items(), key=lambda kept: kept[0][1]):
+            found.setdefault(data, []).append(coded)
+        return found
 
     def shown(self, view: SideView, last: Coded | None) -> SideView:
         """A side as it is at the realism wanted; until that is there, with the `last` result it showed."""
@@ -87,61 +91,42 @@ class Redecoder(QObject):
             return replace(view, raster=found.raster, coded=found)
         before = last or view.coded
         waiting = replace(view, raster=before.raster, coded=before, stale=True, redecoding=True)
-        if (error := self._errors.get(key)) is not None:
+        if (error := self._jobs.error(key)) is not None:
             return replace(waiting, phase=Phase.STOPPED if error == STOPPED else Phase.FAILED, error=error)
-        stage, done = self._stages.get(key, ("decoding", 0.0))
+        stage, done = self._jobs.stage(key) or ("decoding", 0.0)
         return replace(waiting, phase=Phase.RUNNING, stage=stage, done=done)
 
     def want(self, views: Iterable[SideView]) -> None:
         """Start what is missing for these sides, as they are without realism; let go of anything else."""
         wanted = {key: view.coded for view in views if (key := _key(view)) is not None and view.coded}
-        for key in [key for key in self._jobs if key not in wanted]:
-            self._desk.drop(self._jobs.pop(key))
-            self._stages.pop(key, None)
+        self._jobs.keep(wanted)
         for key, coded in wanted.items():
             if key in self._kept:
                 self._kept.move_to_end(key)
-            elif key not in self._jobs and key not in self._errors:
+            elif key not in self._jobs and self._jobs.error(key) is None:
                 self._start(key, coded)
 
     def stop(self) -> None:
         """A person's Cancel: what runs counts as stopped."""
-        for key, job in self._jobs.items():
-            self._errors[key] = STOPPED
-            self._desk.stop(job)
-            self._desk.drop(job)
-        self._jobs.clear()
-        self._stages.clear()
+        self._jobs.stop()
 
     def retry(self) -> None:
         """Forget failures."""
-        self._errors.clear()
+        self._jobs.retry()
 
     def _start(self, key: _Key, coded: Coded) -> None:
         def done(made: Coded) -> None:
-            self._end(key)
             self._kept[key] = made
             while len(self._kept) > 2 and sum(c.raster.bytes for c in self._kept.values()) > _LIMIT:
                 self._kept.popitem(last=False)
             self.changed.emit()
 
-        def fail(failure: Failure | None) -> None:
-            self._end(key)
-            self._errors[key] = failure.text if failure is not None else STOPPED
+        def failed(failure: Failure | None) -> None:
             if failure is not None:
                 self.failed.emit(failure)
             self.changed.emit()
 
-        def progress(stage: str, share: float) -> None:
-            self._stages[key] = (stage, share)
-            self.changed.emit()
-
-        task = Redecode(coded.encoding, key[1])
-        self._jobs[key] = self._desk.ask(task, Priority.COMPRESS, done, fail, (), progress)
-
-    def _end(self, key: _Key) -> None:
-        self._jobs.pop(key, None)
-        self._stages.pop(key, None)
+        self._jobs.start(key, Redecode(coded.encoding, key[1]), done, failed, self.progressed.emit)
 
 
 def _key(view: SideView) -> _Key | None:

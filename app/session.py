@@ -46,7 +46,8 @@ class Session(QObject):
     """
 
     picture_changed = Signal()
-    side_changed = Signal(object)  # Side
+    side_changed = Signal(object)  # Side; after both of them comes `measured`
+    side_progressed = Signal(object)  # Side: it works on, nothing else of it changed
     measured = Signal()
     rate_changed = Signal()
     catalogue_changed = Signal()
@@ -103,24 +104,22 @@ class Session(QObject):
         self._settling.timeout.connect(self._reconcile)
         self.opener.picture_read.connect(self._show_picture)
         self.opener.file_read.connect(self._show_file)
-        self.opener.failed.connect(self._report)
         self.catalogue.changed.connect(self._catalogue_changed)
         self.catalogue.none_learned.connect(partial(self._tell, Level.WARNING))
+        self.catalogue.came.connect(partial(self._tell, Level.INFO))
         self.compressor.changed.connect(self._reconcile)
         self.compressor.progressed.connect(self._progressed)
         self.compressor.failed.connect(self._compressing_failed)
         self.columns.changed.connect(self._reconcile)
         self.judge.measured.connect(self.measured)
         self.realism.changed.connect(self._reconcile)
-        self.realism.failed.connect(self._report)
+        self.realism.progressed.connect(self._progressed)
         self.differences.changed.connect(self.difference_changed)
-        self.differences.failed.connect(self._report)
-        self.places.failed.connect(self._report)
-        self.faces.failed.connect(self._report)
+        for worker in (self.opener, self.realism, self.differences, self.places, self.faces):
+            worker.failed.connect(self._report)
         self.picture_changed.connect(self._other_boxes)
-        self.saver.noticed.connect(self.noticed)
-        self.forecaster.noticed.connect(self.noticed)
-        self.reloader.noticed.connect(self.noticed)
+        for teller in (self.saver, self.forecaster, self.reloader):
+            teller.noticed.connect(self.noticed)
         self.saver.saved.connect(self.saved)
         self.saver.save_failed.connect(self.save_failed)
 
@@ -170,7 +169,7 @@ class Session(QObject):
             self.rate_changed.emit()
             return
         rate = self._wishes[Side.LEFT].choice.rate
-        if rate.bpp is None:
+        if rate.quality is not None:
             coded = self.view(Side.LEFT).coded
             rate = Rate(bpp=round(coded.encoding.bpp, 3) if coded is not None else DEFAULT_BPP)
         self.set_rate(Side.LEFT, rate)
@@ -229,6 +228,7 @@ class Session(QObject):
         """Forget all jobs and stop the engine."""
         self._settling.stop()
         self.judge.close()
+        self.catalogue.weights.stop()
         self.reloader.files.stop()
         self._desk.drop_all()
         self._engine.close()
@@ -375,11 +375,10 @@ class Session(QObject):
         self.catalogue_changed.emit()
         self._reconcile()
 
-    @Slot(object)
-    def _progressed(self, key: Key) -> None:
+    def _progressed(self, key: Key | None = None) -> None:
         for side in Side:
-            if self._key(side) == key:
-                self.side_changed.emit(side)
+            if key is None or self._key(side) == key:
+                self.side_progressed.emit(side)
 
     @Slot(object, object)
     def _compressing_failed(self, key: Key, failure: Failure) -> None:

@@ -38,6 +38,12 @@ def percent(share: float) -> str:
     return f"{share:+.1%}".replace("-", "\N{MINUS SIGN}")
 
 
+def residual(share: float | None) -> str:
+    """How far a file is off its wanted size: "size +0.4%"; "" where it is not."""
+    words = percent(share) if share is not None else ""
+    return f"size {words}" if any(digit in words for digit in "123456789") else ""
+
+
 def zoom(scale: float) -> str:
     """A scale as a percentage."""
     return f"{scale * 100:.0f}%" if scale >= 0.0995 else f"{scale * 100:.1f}%"

@@ -199,8 +199,7 @@ class Window(QMainWindow):
         now = facts.facts_of(self.session, self.viewport, self.history)
         for line in actions.ACTIONS:
             self.actions_by_id[line.id].setEnabled(line.enabled(now))
-        self.actions_by_id["lock"].setChecked(self.session.locked)
-        self.actions_by_id["lock"].setIcon(theme.icon("lock" if self.session.locked else "unlock"))
+        self._show_lock()
         self.actions_by_id["faces"].setChecked(self.faces_shown)
         self.actions_by_id["filmstrip"].setChecked(self.sharing.filmstrip.wanted)
         self.looking.refresh()
@@ -216,6 +215,14 @@ class Window(QMainWindow):
         self.inspector.columns.setVisible(self.viewport.mode is Mode.SIDE)
         self.canvas.show_label("difference", labels.difference_label(self.session, self.viewport))
         self.status.show_zoom(self.viewport.scale if now.picture else None)
+
+    def _show_lock(self) -> None:
+        locked = self.session.locked
+        lock = self.actions_by_id["lock"]
+        if lock.isChecked() != locked or lock.data() != locked:
+            lock.setChecked(locked)
+            lock.setIcon(theme.icon("lock" if locked else "unlock"))
+            lock.setData(locked)
 
     def _mode_action(self) -> str:
         if self.viewport.mode is Mode.FLICKER:
@@ -243,9 +250,7 @@ class Window(QMainWindow):
 
     @Slot(object)
     def _side_changed(self, side: Side) -> None:
-        raster = self.session.view(side).raster
-        self.canvas.show_raster(side.value, raster)
-        self._refresh()
+        self.canvas.show_raster(side.value, self.session.view(side).raster)
 
     @Slot()
     def _difference_changed(self) -> None:
@@ -333,10 +338,12 @@ class Window(QMainWindow):
             self.messages.show_notice(notice)
 
     def changeEvent(self, event: QEvent) -> None:  # noqa: N802
-        """A new palette changes the surround and the icons."""
+        """A new palette changes the surround and the icons; who comes back may have fetched weights."""
         super().changeEvent(event)
         if event.type() is QEvent.Type.PaletteChange and hasattr(self, "tools"):
             self._restyle()
+        elif event.type() is QEvent.Type.ActivationChange and self.isActiveWindow():
+            self.session.catalogue.weights.look()
 
     def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
         """Overlays keep their places."""

@@ -11,6 +11,7 @@ from app.judge import MeasureKey
 from app.raster import Raster
 from app.state import FILE, METRICS, ORIGINAL, Choice, Key, Phase, Side, SideView, codec_name
 from app.tasks import Coded
+from models.codec import Encoding, Rate
 
 
 @dataclass
@@ -78,6 +79,13 @@ def put_back(
         nothing_to_compress = not original_open and wish.choice.codec == FILE
         kept = wish.choice.codec if gone or nothing_to_compress else choice.codec
         wish.choice, wish.insisted = choice if kept == choice.codec else choice.of(kept), insisted
+
+
+def deviation(rate: Rate, encoding: Encoding) -> float | None:
+    """How far a file is from the wanted size, as a share; None where a quality was asked for."""
+    pixels = encoding.width * encoding.height
+    target = rate.bpp * pixels / 8 if rate.bpp is not None else rate.bytes
+    return encoding.bytes / target - 1 if target else None
 
 
 def measure_key(view: SideView, picture: Raster | None, metric: str) -> MeasureKey | str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from models.bitstream.container import FINGERPRINT_BYTES
+from models.importing.loss import ExactLoss
 from models.realism import DecoderFile
 from models.weights import Card, WeightsFile
 
@@ -24,6 +25,8 @@ def about(file: WeightsFile, decoder: DecoderFile | None, source: str) -> dict[s
         told["notes"] = card.notes
     if losses := _losses(card):
         told["losses"] = losses
+    if (loss := ExactLoss.of(card)) is not None:
+        told["exactness"] = loss.describe()
     if decoder is not None:
         own = decoder.card
         told["realism"] = (

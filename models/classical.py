@@ -14,6 +14,8 @@ from PIL import Image, features
 
 from models.codec import QUIET, Encoding, Rate, Watch, entry, reach, timed
 from models.errors import BitstreamError, CodecError, PictureError
+from models.footprint import PROGRAM
+from models.memory import refusal
 from models.picture import Picture
 from models.reading import read_bytes, register_plugins
 
@@ -66,12 +68,14 @@ def _jpeg2000(quality: float) -> dict[str, Any]:
 @dataclass(frozen=True)
 class Format:
     """pillow: the format's name there; side: the longest side it holds, pixels; step: the smallest
-    step of quality that makes a difference; settings: quality 0..100 to Pillow's save arguments.
+    step of quality that makes a difference; held: bytes a pixel that encoding takes at most, beside the
+    picture, measured at 1.5 and 6 megapixels; settings: quality 0..100 to Pillow's save arguments.
     """
 
     pillow: str
     side: int
     step: float
+    held: int
     settings: Callable[[float], dict[str, Any]]
     info: Mapping[str, str]
 
@@ -81,6 +85,7 @@ FORMATS: Mapping[str, Format] = {
         "JPEG",
         side=65500,
         step=0.25,
+        held=14,
         settings=_jpeg,
         info={
             "encoder": "libjpeg-turbo, progressive, optimised Huffman tables",
@@ -92,6 +97,7 @@ FORMATS: Mapping[str, Format] = {
         "WEBP",
         side=16383,
         step=0.1,
+        held=15,
         settings=lambda quality: {"quality": quality, "method": 6},
         info={"encoder": "libwebp, method 6", "chroma": "4:2:0, the format has no other"},
     ),
@@ -99,6 +105,7 @@ FORMATS: Mapping[str, Format] = {
         "AVIF",
         side=65536,
         step=1,
+        held=62,
         settings=lambda quality: {"quality": round(quality), "speed": 4, "subsampling": "4:4:4"},
         info={
             "encoder": "libaom through libavif, speed 4, its tuning for still pictures",
@@ -110,6 +117,7 @@ FORMATS: Mapping[str, Format] = {
         "JXL",
         side=1 << 30,
         step=0.05,
+        held=48,
         settings=lambda quality: {"quality": min(quality, JXL_HIGHEST), "effort": 7, "use_container": False},
         info={
             "encoder": "libjxl, VarDCT, effort 7",
@@ -121,6 +129,7 @@ FORMATS: Mapping[str, Format] = {
         "HEIF",
         side=65535,
         step=0.1,
+        held=50,
         settings=_heic,
         info={
             "encoder": "x265 through libheif, preset slow, tuned for SSIM",
@@ -132,6 +141,7 @@ FORMATS: Mapping[str, Format] = {
         "JPEG2000",
         side=65535,
         step=0.1,
+        held=42,
         settings=_jpeg2000,
         info={
             "encoder": "OpenJPEG, irreversible 9/7 wavelet, one layer, codestream without boxes",
@@ -177,13 +187,15 @@ class ClassicalCodec:
         self._format = FORMATS[id]
 
     def encode(self, picture: Picture, rate: Rate, watch: Watch = QUIET) -> Encoding:
-        """Raises CodecError for a picture too large for the format, Cancelled between two tries of a size."""
+        """Raises CodecError for a picture too large for format or memory, Cancelled between two tries."""
         side = max(picture.width, picture.height)
         if side > self._format.side:
             raise CodecError(
                 f"{entry(self.id).name} holds at most {self._format.side} pixels a side, not {side}: "
                 "scale the picture down or use another codec"
             )
+        if reason := refusal(self.memory, picture.width, picture.height):
+            raise CodecError(f"{entry(self.id).name}: {reason}")
         register_plugins()
         watch.step("encoding", 0.0)
         encoding = timed(lambda: self._encode(picture, rate, watch))
@@ -219,6 +231,10 @@ class ClassicalCodec:
             raise BitstreamError(str(error)) from error
         watch.step("decoding", 1.0)
         return Picture(read.pixels, read.notices)
+
+    def memory(self, width: int, height: int) -> float:
+        """Bytes that encoding a picture of this size takes at most."""
+        return PROGRAM + width * height * (3.0 + self._format.held)
 
     def info(self) -> dict[str, str]:
         """Encoder, chroma format, the meaning of quality and where the format is defined."""

@@ -134,6 +134,30 @@ def bd_rate(anchor: Curve, test: Curve, scale: Scale = HIGHER, method: Method = 
     )
 
 
+@dataclass(frozen=True)
+class Cell:
+    """A codec against another: the delta, or in `reason` why there is none."""
+
+    anchor: Curve
+    test: Curve
+    delta: BdRate | None
+    reason: str = ""
+
+
+def matrix(found: Sequence[Curve], scale: Scale = HIGHER, method: Method = "pchip") -> list[Cell]:
+    """Every curve against every other, in the order of tests and then of anchors."""
+    cells = []
+    for test in found:
+        for anchor in found:
+            if test is anchor:
+                continue
+            try:
+                cells.append(Cell(anchor, test, bd_rate(anchor, test, scale, method)))
+            except CurveError as error:
+                cells.append(Cell(anchor, test, None, str(error)))
+    return cells
+
+
 def _rising(curve: Curve, scale: Scale) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
     """Rates and qualities that both rise; points no better than a cheaper one are left out."""
     rates: list[float] = []

@@ -80,6 +80,9 @@ def _fetch(url: str, part: Path, watch: Watch) -> bool:
         reason = getattr(error, "reason", None) or error
         kept = "; what has come is kept, the same command goes on from there" if part.exists() else ""
         host = urllib.parse.urlsplit(url).netloc
+        if isinstance(reason, ssl.SSLCertVerificationError):
+            why = f"{host} has a certificate that this computer does not trust ({reason.verify_message})"
+            raise FetchError(f"{why}: nothing was fetched{kept}") from error
         raise FetchError(f"cannot reach {host} ({reason}): is there a network?{kept}") from error
     return had > 0
 

@@ -191,18 +191,21 @@ def evaluate(
     jobs: int = 1,
     scheduler: str | None = None,
     report: Callable[[Step], None] | None = None,
+    reuse: Iterable[Row] = (),
 ) -> list[Row]:
     """Do the tasks `out` does not hold yet; rows come back, and stand in `out`, in the order of the tasks.
 
     They are done by `jobs` processes, or by the workers of the Dask cluster at the address `scheduler`.
 
     A failing codec gives a row with `error` and the rest goes on; such rows are tried again next time.
-    Rows of `out` that no task asks for are kept behind the others.
+    Rows of `out` that no task asks for are kept behind the others; those of `reuse` count as if in `out`,
+    where a task asks for them.
     Raises OutputError, ResultsError where `out` holds something else, ClusterError.
     """
-    old = {row.key: row for row in read_rows(out)} if out.exists() else {}
+    own = {row.key: row for row in read_rows(out)} if out.exists() else {}
     wanted = {task.key for task in tasks}
-    others = [row for key, row in old.items() if key not in wanted]
+    others = [row for key, row in own.items() if key not in wanted]
+    old = {row.key: row for row in reuse if row.key in wanted and not row.error} | own
     rows: dict[Any, Row] = {
         task.key: old[task.key] for task in tasks if task.key in old and _finished(old[task.key], task)
     }

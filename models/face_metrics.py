@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,15 +12,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.errors import HflicError
-from models.faces import Face, mask
+from models.faces import Face, detect, mask
 from models.metrics import MetricAbsent, compute, missing
 from models.picture import Picture
 from models.watch import QUIET, Watch
 
 MARGIN = 0.25  # of its longer side, by which a face's cut is larger than its box all around
 SMALLEST = 48  # pixels a side of a cut: LPIPS sees nothing in less
+REMEMBERED = 64  # pictures whose small faces need no second search: a folder is measured codec by codec
 
 Pixels = NDArray[np.uint8]
+
+_searched: dict[bytes, tuple[Face, ...]] = {}
+_searching = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -51,6 +57,42 @@ def measure(reference: Picture, picture: Picture, faces: Sequence[Face], watch: 
         each.append(Part(_number("psnr", a, b), _number("lpips", a, b)))
     found = [Part(*numbers) for numbers in zip(nearness, perceived, strict=True)]
     return FaceMetrics(found[0], found[1], tuple(each))
+
+
+def psnr_in_small_faces(a: Pixels, b: Pixels, watch: Watch = QUIET) -> float:
+    """PSNR in dB of `b` over the ellipses of the small faces of `a`, both (H, W, 3).
+
+    Raises MetricAbsent where `a` has no small face, WeightsError without the detector, Cancelled.
+    """
+    found = _psnr_over(a, b, _small_mask(a, watch))
+    return math.inf if found is None else found
+
+
+def lpips_outside_small_faces(a: Pixels, b: Pixels, watch: Watch = QUIET) -> float:
+    """LPIPS (AlexNet) of `b` over what `psnr_in_small_faces` leaves out, large faces included.
+
+    Raises what that does, so that both numbers are there for the same pictures.
+    """
+    from models.perceptual import lpips_over
+
+    return lpips_over("alex", a, b, [1 - _small_mask(a, watch)], watch)[0]
+
+
+def _small_mask(pixels: Pixels, watch: Watch) -> NDArray[np.float32]:
+    """What the small faces of a picture cover, (H, W) zeros and some ones. Raises MetricAbsent."""
+    watch.step("looking for faces", 0.0)
+    flat = np.ascontiguousarray(pixels).ravel()
+    key = hashlib.blake2b(flat.data, digest_size=16, key=str(pixels.shape).encode()).digest()
+    with _searching:
+        if key not in _searched:
+            _searched[key] = tuple(face for face in detect(Picture(pixels)) if face.small)
+            while len(_searched) > REMEMBERED:
+                del _searched[next(iter(_searched))]
+        found = _searched[key]
+    covered = mask((pixels.shape[1], pixels.shape[0]), found)
+    if not covered.any():
+        raise MetricAbsent("there is no small face in the original")
+    return covered
 
 
 def cut_of(face: Face, width: int, height: int) -> tuple[slice, slice]:

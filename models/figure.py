@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from models.codec import entry
 from models.curves import DECIBEL, Curve, scale_of
-from models.errors import OutputError
+from models.errors import CodecError, OutputError
 from models.files import write_file
 from models.metrics import TABLE
 from models.published import PublishedCurve
@@ -20,7 +21,8 @@ LOG_SPAN = 8  # from this ratio of highest to lowest rate on, the rates are draw
 
 # Okabe and Ito's colours, which colour-blind people tell apart, darkest first.
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#999933")
-_MARKERS = "osD^vPX*"
+_MARKERS = "osD^vPX*<>"
+_IN_PANELS = 6  # curves up to which each panel has its legend; more have one beside the panels
 _STYLE: dict[Any, Any] = {
     "font.size": 10,
     "axes.spines.top": False,
@@ -48,6 +50,7 @@ def draw(
 ) -> None:
     """Draw the curves of each metric. Raises OutputError for an unknown suffix or an unwritable place.
 
+    Classical codecs are dashed with hollow markers, learned ones solid; a codec looks the same in all panels.
     Published curves are thin and grey, with their names at their ends, and only in panels of their metrics.
     """
     check_suffix(path)
@@ -55,6 +58,7 @@ def draw(
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
+    styles = _styles(panels)
     columns = min(len(panels), 2)
     lines = -(-len(panels) // columns)
     with mpl.rc_context(_STYLE):
@@ -63,36 +67,88 @@ def draw(
         grid = figure.subplots(lines, columns, squeeze=False)
         for index, axes in enumerate(grid.flat):
             if index >= len(panels):
-                axes.remove()
+                axes.set_axis_off()
                 continue
             metric, curves = list(panels.items())[index]
-            _panel(axes, metric, curves, published)
-        note = f"dashed: {published_title}" if published and published_title else ""
+            _panel(axes, metric, curves, published, styles)
+        if len(styles) > _IN_PANELS:
+            _shared_legend(figure, grid, panels, styles)
+        note = f"dotted: {published_title}" if published and published_title else ""
         figure.suptitle("; ".join(part for part in (title, note) if part), fontsize=11)
         buffer = io.BytesIO()
         figure.savefig(buffer, format=path.suffix[1:].lower(), dpi=160)
     write_file(path, buffer.getvalue())
 
 
-def _panel(axes: Any, metric: str, curves: Sequence[Curve], published: Sequence[PublishedCurve]) -> None:
+def _styles(panels: Mapping[str, Sequence[Curve]]) -> dict[str, dict[str, Any]]:
+    """How each curve is drawn, by its label: no two alike, and told apart without colour too."""
+    styles: dict[str, dict[str, Any]] = {}
+    counts = {True: 0, False: 0}
+    for curves in panels.values():
+        for curve in curves:
+            label = _label(curve, curves)
+            if label in styles:
+                continue
+            learned = _learned(curve.codec)
+            index = counts[learned]
+            counts[learned] += 1
+            styles[label] = {
+                "color": _COLOURS[index % len(_COLOURS)],
+                "marker": _MARKERS[index % len(_MARKERS)],  # of another length: pairs repeat after 40
+                "linestyle": "-" if learned else (0, (5, 1.6)),
+                "markerfacecolor": _COLOURS[index % len(_COLOURS)] if learned else "white",
+                "markersize": 6,
+                "linewidth": 1.8 if learned else 1.5,
+            }
+    return styles
+
+
+def _learned(codec: str) -> bool:
+    """What the catalogue does not know, results of another version say, counts as learned."""
+    try:
+        return entry(codec).learned
+    except CodecError:
+        return True
+
+
+def _shared_legend(
+    figure: Any, grid: Any, panels: Mapping[str, Sequence[Curve]], styles: Mapping[str, dict[str, Any]]
+) -> None:
+    """In the place of the last panel where that is free, else at the right; learned codecs come first."""
+    from matplotlib.lines import Line2D
+
+    ordered = sorted(styles, key=lambda label: styles[label]["linestyle"] != "-")
+    handles = [Line2D([], [], label=label, **styles[label]) for label in ordered]
+    look = {"frameon": False, "fontsize": 9, "handlelength": 3.6, "labelspacing": 0.7}
+    if len(panels) < grid.size:
+        grid.flat[-1].legend(handles=handles, loc="center left", **look)
+    else:
+        figure.legend(handles=handles, loc="outside right center", **look)
+
+
+def _panel(
+    axes: Any,
+    metric: str,
+    curves: Sequence[Curve],
+    published: Sequence[PublishedCurve],
+    styles: Mapping[str, dict[str, Any]],
+) -> None:
     decibel = scale_of(metric) is DECIBEL
-    for index, curve in enumerate(curves):
+    for curve in curves:
+        label = _label(curve, curves)
         axes.plot(
             curve.bpp,
             [DECIBEL.quality(v) for v in curve.values] if decibel else curve.values,
-            label=_label(curve, curves),
-            color=_COLOURS[index % len(_COLOURS)],
-            marker=_MARKERS[index % len(_MARKERS)],
-            markersize=5,
-            linewidth=1.8,
+            label=label,
             zorder=3,
+            **styles[label],
         )
     (left, right), (bottom, top) = limits = axes.get_xlim(), axes.get_ylim()
     labels: list[tuple[float, str]] = []
     for other in published:
         values = [DECIBEL.quality(v) for v in other.values(metric)] if decibel else other.values(metric)
         if any(left <= x <= right and bottom <= y <= top for x, y in zip(other.bpp, values, strict=False)):
-            axes.plot(other.bpp, values, color="#9a9a9a", linewidth=1, linestyle=(0, (4, 2)), zorder=1)
+            axes.plot(other.bpp, values, color="#9a9a9a", linewidth=1, linestyle=":", zorder=1)
             labels.append((float(np.interp(right, other.bpp, values)), other.name))
     # The frame stays our own results'.
     axes.set_xlim(limits[0])
@@ -106,7 +162,8 @@ def _panel(axes: Any, metric: str, curves: Sequence[Curve], published: Sequence[
     better = "" if decibel or entry.higher_is_better else ", less is better"
     axes.set_ylabel(f"{entry.label}{f' [{unit}]' if unit else ''}{better}")
     axes.set_xlabel("bits per pixel")
-    axes.legend(loc="best", frameon=False, fontsize=9)
+    if len(styles) <= _IN_PANELS:
+        axes.legend(loc="best", frameon=False, fontsize=9, handlelength=3)
 
 
 def _log_rates(axes: Any, low: float, high: float) -> None:

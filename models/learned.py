@@ -28,6 +28,7 @@ from models.bitstream.priors import (
 from models.codec import QUIET, Encoding, Rate, Watch, entry, reach, timed
 from models.errors import BitstreamError, CodecError, WeightsError
 from models.expected import ExpectedSize
+from models.footprint import Footprint
 from models.networks import fused
 from models.networks.balle import Balle
 from models.networks.base import CompressionNetwork
@@ -146,8 +147,7 @@ class LearnedCodec:
         if not takes(picture.width, picture.height):
             size = f"{picture.width} x {picture.height} pixels"
             raise CodecError(f"{size} are too many for a .hflic file: scale the picture down")
-        plan = self._planner.plan(picture.width, picture.height)
-        if reason := self._planner.refusal(plan, picture.width, picture.height):
+        if reason := self._planner.refusal(picture.width, picture.height):
             raise CodecError(reason)
         latents = self.analyse(picture, watch)
         checksums: dict[float, int] = {}
@@ -247,9 +247,9 @@ class LearnedCodec:
                 f"the file claims {file.width} x {file.height} pixels, more than its "
                 f"{len(file.payload)} bytes of data can hold: it is damaged"
             )
-        plan = self._planner.plan(file.width, file.height)
-        if reason := self._planner.refusal(plan, file.width, file.height):
+        if reason := self._planner.refusal(file.width, file.height):
             raise BitstreamError(reason)
+        plan = self._planner.plan(file.width, file.height)
         y_hat, crc = self.entropy.decode(file.payload, height, width, watch, lean=plan.lean)
         if crc != file.latents_crc:
             raise BitstreamError("the decoded latents do not match the file's checksum: it is damaged")
@@ -287,6 +287,15 @@ class LearnedCodec:
         y_hat, raw, mean = network.predict(y, network.hyper_round(z))
         bits = network.gaussian_bits(y_hat - mean, network.scale(raw)) * self.entropy.coded(raw)
         return float(bits[:, :, :height, :width].sum() - torch.log2(z_likelihood).sum()) / 8
+
+    @property
+    def footprint(self) -> Footprint:
+        """What pictures take in memory."""
+        return self._planner.footprint
+
+    def memory(self, width: int, height: int) -> float:
+        """Bytes a picture of this size takes at most."""
+        return self.footprint.memory(width, height)
 
     def info(self) -> dict[str, str]:
         """See models.codec.Codec."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ctypes
+import math
 import os
 import re
 import sys
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -27,6 +29,38 @@ def budget() -> int:
     if found is None:
         raise CodecError(f"{VARIABLE}={text} is no amount of memory: write for example {VARIABLE}=6G")
     return int(float(found[1]) * _UNITS[found[2].upper()])
+
+
+def fitting(memory: Callable[[int, int], float], width: int, height: int) -> tuple[int, int] | None:
+    """The largest size of a picture's shape within the budget, None where even one pixel takes more.
+
+    memory: bytes that a width and a height take at most; never less for a larger picture.
+    """
+    limit = budget()
+    if memory(width, height) <= limit:
+        return width, height
+
+    def at(share: float) -> tuple[int, int]:
+        return max(int(width * share), 1), max(int(height * share), 1)
+
+    low, high = 0.0, 1.0
+    for _ in range(40):
+        middle = (low + high) / 2
+        low, high = (middle, high) if memory(*at(middle)) <= limit else (low, middle)
+    return at(low) if memory(*at(low)) <= limit else None
+
+
+def refusal(memory: Callable[[int, int], float], width: int, height: int) -> str:
+    """Why a picture is over the budget and what to do, "" where it is not; `memory`: see `fitting`."""
+    limit, needed = budget(), memory(width, height)
+    if needed <= limit:
+        return ""
+    smaller = fitting(memory, width, height)
+    scale = f"scale the picture to {smaller[0]} x {smaller[1]}, or " if smaller is not None else ""
+    return (
+        f"{width} x {height} pixels need about {needed / 1e9:.1f} GB of memory, {limit / 1e9:.1f} GB "
+        f"are allowed: {scale}allow more with {VARIABLE}={math.ceil(needed / 1e9)}G"
+    )
 
 
 def peak_mib() -> float:

@@ -116,14 +116,18 @@ def _lpips(net: Literal["alex", "vgg"], a: Pixels, b: Pixels) -> float:
 
     from models.trunks import as_tensor
 
+    with torch.no_grad():
+        return float(_lpips_package(net)(as_tensor(a), as_tensor(b), normalize=True))
+
+
+def _lpips_package(net: Literal["alex", "vgg"]) -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # its way of asking torchvision for a network is out of date
         import lpips
 
         package = lpips.LPIPS(net=net, pnet_rand=True, verbose=False)  # its own heads, no trunk
     _fill(package.net, net)
-    with torch.no_grad():
-        return float(package(as_tensor(a), as_tensor(b), normalize=True))
+    return package
 
 
 def _dists(a: Pixels, b: Pixels) -> float:
@@ -213,6 +217,59 @@ def _cvvdp(a: Pixels, b: Pixels) -> float:
     return float(package.predict(test, reference, dim_order="HWC")[0])
 
 
+def _outside_small_faces(a: Pixels) -> NDArray[np.float64]:
+    """1 where no small face is, 0 in their ellipses, by the ellipse's equation at each pixel's middle."""
+    from models.faces import detect
+
+    outside = np.ones(a.shape[:2])
+    y, x = np.mgrid[: a.shape[0], : a.shape[1]] + 0.5
+    for face in detect(Picture(a)):
+        left, top, right, bottom = face.box
+        across, down = (2 * x - left - right) / (right - left), (2 * y - top - bottom) / (bottom - top)
+        if face.small:
+            outside[across**2 + down**2 <= 1] = 0
+    return outside
+
+
+def _psnr_small_faces(a: Pixels, b: Pixels) -> float:
+    inside = _outside_small_faces(a) == 0
+    error = float(((a[inside].astype(np.float64) - b[inside]) ** 2).mean())
+    return 10 * math.log10(255**2 / error) if error else math.inf
+
+
+def _lpips_elsewhere(a: Pixels, b: Pixels) -> float:
+    """The package's own distances of every cell, before it averages them."""
+    import torch
+    from torch.nn import functional
+
+    from models.trunks import as_tensor
+
+    package = _lpips_package("alex")
+    found: list[Any] = []
+    for layer in package.lins:
+        layer.register_forward_hook(lambda _, __, distance: found.append(distance[0, 0].double()))
+    outside = torch.from_numpy(_outside_small_faces(a))[None, None]
+    with torch.no_grad():
+        package(as_tensor(a), as_tensor(b), normalize=True)
+        cells = [functional.interpolate(outside, distance.shape, mode="area")[0, 0] for distance in found]
+        return sum(float((d * w).sum() / w.sum()) for d, w in zip(found, cells, strict=True))
+
+
+def with_small_face(picture: Picture) -> Picture:
+    """The picture with the sample photograph, 128 x 150, in its lower right corner: metrics of small faces
+    need one. A picture without room for it stays as it is.
+    """
+    from matplotlib.cbook import get_sample_data
+    from PIL import Image
+
+    if picture.width < 128 or picture.height < 150:
+        return picture
+    pixels = picture.pixels.copy()
+    with Image.open(Path(get_sample_data("grace_hopper.jpg", asfileobj=False))) as image:
+        pixels[-150:, -128:] = np.asarray(image.convert("RGB").resize((128, 150)))
+    return Picture(pixels)
+
+
 REFERENCES: Mapping[str, Reference] = {
     "psnr": Reference("definition, double precision", lambda a, b: _psnr(None, a, b), 1e-9),
     "psnr_y": Reference("definition, double precision", lambda a, b: _psnr(metrics.LUMA, a, b), 1e-4),
@@ -220,6 +277,8 @@ REFERENCES: Mapping[str, Reference] = {
     "lpips": Reference("lpips.LPIPS(net='alex'), same trunk", lambda a, b: _lpips("alex", a, b), 1e-5),
     "lpips_vgg": Reference("lpips.LPIPS(net='vgg'), same trunk", lambda a, b: _lpips("vgg", a, b), 1e-5),
     "dists": Reference("DISTS_pytorch.DISTS, same trunk", _dists, 1e-4),
+    "psnr_small_faces": Reference("definition over the same ellipses", _psnr_small_faces, 1e-4),
+    "lpips_elsewhere": Reference("maps of lpips.LPIPS, averaged outside", _lpips_elsewhere, 1e-5),
     "ssimulacra2": Reference("ssimulacra2 of two PNG files", _of_files(_ssimulacra2), 1e-9),
     "flip": Reference("flip_evaluator of two PNG files", _of_files(_flip), 1e-6),
     "cvvdp": Reference("pycvvdp of float pictures", _cvvdp, 1e-3),

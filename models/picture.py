@@ -118,6 +118,14 @@ class Picture:
             raise OutputError(f"cannot write {path}: {hint} ({error})") from error
         write_file(path, buffer.getvalue())
 
+    def scaled(self, width: int, height: int) -> Picture:
+        """The picture in another size, by Lanczos' filter; a notice tells of it."""
+        from PIL import Image
+
+        image = Image.fromarray(self.pixels).resize((width, height), Image.Resampling.LANCZOS)
+        note = f"Scaled from {self.width}x{self.height} to {width}x{height}."
+        return Picture(np.array(image), (*self.notices, note), self.path)
+
     @property
     def width(self) -> int:
         """Pixels from left to right."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
@@ -18,6 +19,7 @@ from models import weights
 from models.codec import QUIET, Codec, Encoding, Rate, Watch, entry
 from models.errors import CodecError, WeightsError
 from models.files import write_file
+from models.listed import FLOATS, listed
 from models.weights import Card, WeightsFile
 
 if TYPE_CHECKING:
@@ -107,6 +109,11 @@ class Variant:
     def read_back(self, data: bytes, watch: Watch = QUIET) -> None:
         """See models.learned.LearnedCodec."""
         codecs.read_back(self.coder, data, watch)
+
+    def memory(self, width: int, height: int) -> float:
+        """See models.learned.LearnedCodec; 0 of a codec that does not foretell it."""
+        foretold: Callable[[int, int], float] | None = getattr(self.coder, "memory", None)
+        return foretold(width, height) if foretold is not None else 0.0
 
     def info(self) -> dict[str, str]:
         """See models.codec.Codec."""
@@ -203,24 +210,21 @@ def load(file: DecoderFile, network: CompressionNetwork) -> dict[str, Tensor]:
 
     Raises WeightsError that names the first mismatch.
     """
-    import numpy as np
     import torch
 
-    tensors = weights.read_tensors(file.path, file.fingerprint)
+    held = listed(file.path)
     own = {k: v for k, v in network.named_parameters() if k.startswith(DECODER_PARTS)}
-    if other := sorted(own.keys() ^ tensors.keys()):
+    if other := sorted(own.keys() ^ held.keys()):
         where = "lacks" if other[0] in own else "has"
         raise WeightsError(f"{file.path.name} {where} the tensor {other[0]}, unlike its network's decoder")
-    found: dict[str, Tensor] = {}
     for name, value in own.items():
-        stored = tensors[name]
-        if stored.dtype not in (np.float16, np.float32) or stored.shape != tuple(value.shape):
+        if held[name].kind not in FLOATS or held[name].shape != tuple(value.shape):
             raise WeightsError(
-                f"{file.path.name}: {name} is {stored.dtype} of the shape {tuple(stored.shape)}, "
+                f"{file.path.name}: {name} is {held[name].kind} of the shape {held[name].shape}, "
                 f"not a float of {tuple(value.shape)}"
             )
-        found[name] = torch.from_numpy(stored).float()
-    return found
+    tensors = weights.read_tensors(file.path, file.fingerprint)
+    return {name: torch.from_numpy(tensors[name]).float() for name in own}
 
 
 def verify(file: DecoderFile) -> None:

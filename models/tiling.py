@@ -14,36 +14,22 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from models.bitstream.latents import ExactEntropyModel
-from models.memory import VARIABLE, budget, give_back
+from models.footprint import BLOCK, TILE_BYTES, Footprint, Plan
+from models.memory import give_back, refusal
 from models.networks import fused
 from models.networks.base import CompressionNetwork
 from models.watch import Watch
 
-BLOCK = 16  # pixels of one latent
-# The program itself with torch loaded, as the system counts it.
-_PROGRAM = 800_000_000
-_SPREAD = 350_000_000  # what the allocator holds between large pieces, measured at 64 and 100 megapixels
-_TILE_BYTES = 500_000_000  # what the transforms of one tile may take
-_LARGEST_TILE, _SMALLEST_TILE = 128, 8  # blocks a side
+# The largest and the smallest tile, in blocks a side.
+_LARGEST_TILE, _SMALLEST_TILE = 128, 8
 _COPIES = 2.0  # of a layer's inputs and outputs: oneDNN keeps reordered ones beside them
-
-
-@dataclass(frozen=True)
-class Plan:
-    """How a picture is worked on: `tile` blocks a side, None for the whole at once; `lean`: see the entropy
-    model; bytes: what that takes at most.
-    """
-
-    tile: int | None
-    lean: bool
-    bytes: float
 
 
 class Planner:
     """Knows what one network takes, and chooses the quickest way within the budget."""
 
     def __init__(self, network: CompressionNetwork, entropy: ExactEntropyModel) -> None:
-        self._pixel = (
+        pixel = (
             _COPIES
             * max(
                 _bytes_per_block(network.g_a, 3, analysis=True),
@@ -51,44 +37,29 @@ class Planner:
             )
             / BLOCK**2
         )
-        self._halos = (halo(network.g_a), halo(network.g_s))
-        self._latent = {lean: entropy.bytes_per_latent(lean=lean) for lean in (False, True)}
-        self._channels = entropy.latent
-        self._weights = 3.0 * sum(p.numel() * 4 for p in network.parameters())
+        self.footprint = Footprint(
+            pixel,
+            entropy.bytes_per_latent(lean=False),
+            entropy.bytes_per_latent(lean=True),
+            entropy.latent,
+            3.0 * sum(p.numel() * 4 for p in network.parameters()),
+            _tile(pixel, halo(network.g_a), halo(network.g_s)),
+        )
 
     def plan(self, width: int, height: int) -> Plan:
         """The way for a picture of this size, whether it fits the budget or not."""
-        limit = budget()
-        blocks = -(-width // BLOCK) * -(-height // BLOCK)
-        whole = self._pixel * blocks * BLOCK**2
-        ways = [(None, False, whole), (self._tile(), False, _TILE_BYTES), (self._tile(), True, _TILE_BYTES)]
-        plan = Plan(None, False, 0.0)
-        for tile, lean, transforms in ways:
-            # The picture, its latents as floats, and the larger of both stages.
-            kept = 3 * width * height + 4.0 * self._channels * blocks + (_SPREAD if tile else 0)
-            most = kept + max(transforms, self._latent[lean] * blocks)
-            plan = Plan(tile, lean, _PROGRAM + self._weights + most)
-            if plan.bytes <= limit:
-                break
-        return plan
+        return self.footprint.plan(width, height)
 
-    def refusal(self, plan: Plan, width: int, height: int) -> str:
-        """Why a plan is over the budget and what to do, "" where it is not."""
-        limit = budget()
-        if plan.bytes <= limit:
-            return ""
-        share = math.sqrt(limit / plan.bytes)
-        return (
-            f"{width} x {height} pixels need about {plan.bytes / 1e9:.1f} GB of memory, {limit / 1e9:.1f} GB "
-            f"are allowed: scale the picture to {int(width * share)} x {int(height * share)}, "
-            f"or allow more with {VARIABLE}={math.ceil(plan.bytes / 1e9)}G"
-        )
+    def refusal(self, width: int, height: int) -> str:
+        """Why a picture is over the budget and what to do, "" where it is not."""
+        return refusal(self.footprint.memory, width, height)
 
-    def _tile(self) -> int:
-        """Blocks a side of a tile, without its halo."""
-        with_halo = int(math.sqrt(_TILE_BYTES / (self._pixel * BLOCK**2)))
-        edge = max(-(-self._halos[0] // BLOCK), self._halos[1])
-        return min(max(with_halo - 2 * edge, _SMALLEST_TILE), _LARGEST_TILE)
+
+def _tile(pixel: float, analysis: int, synthesis: int) -> int:
+    """Blocks a side of a tile, without its halo; the halos of both transforms in their own inputs."""
+    with_halo = int(math.sqrt(TILE_BYTES / (pixel * BLOCK**2)))
+    edge = max(-(-analysis // BLOCK), synthesis)
+    return min(max(with_halo - 2 * edge, _SMALLEST_TILE), _LARGEST_TILE)
 
 
 def halo(transform: nn.Module) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -15,10 +16,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 import platformdirs
 
+from models import eight_bit as packing
 from models.assets import asset_folder
 from models.bitstream.container import NETWORKS
 from models.errors import WeightsError
 from models.files import write_file
+from models.listed import TABLE_PREFIX, check, listed, parameters
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -28,10 +31,6 @@ if TYPE_CHECKING:
     from models.networks.builders import NetworkConfig
 
 SUFFIX = ".safetensors"
-_TABLE_PREFIX = "entropy_data."
-_ENTROPY_TENSORS = {"medians": "float64", "thresholds": "int32"} | {
-    f"{kind}.{part}": "int32" for kind in "yz" for part in ("counts", "lengths", "first")
-}
 _MAX_BYTES = 4 << 30
 _CARD_TYPES: dict[str, Any] = {"str": str, "int": int, "float": int | float, "dict[str, Any]": dict}
 _FINGERPRINT = re.compile("[0-9a-f]{64}")
@@ -131,8 +130,18 @@ def read_header(path: Path) -> WeightsFile:
         raise WeightsError(f"{path.name} is not a weights file of this program ({error})") from error
 
 
+def contents(folder: Path, suffix: str = SUFFIX) -> tuple[tuple[str, int, int], ...]:
+    """Name, time of the last change in nanoseconds and bytes of each such file; none where no folder is."""
+    found = []
+    for path in sorted(folder.glob(f"*{suffix}")):
+        with contextlib.suppress(OSError):  # gone meanwhile
+            seen = path.stat()
+            found.append((path.name, seen.st_mtime_ns, seen.st_size))
+    return tuple(found)
+
+
 @cache
-def _scan(folder: Path, suffix: str, read: Callable[[Path], _File], _stamp: int) -> tuple[_File, ...]:
+def _scan(folder: Path, suffix: str, read: Callable[[Path], _File], _stamp: object) -> tuple[_File, ...]:
     found = []
     for path in sorted(folder.glob(f"*{suffix}")):
         try:
@@ -143,14 +152,14 @@ def _scan(folder: Path, suffix: str, read: Callable[[Path], _File], _stamp: int)
 
 
 def usable(suffix: str, read: Callable[[Path], _File]) -> tuple[_File, ...]:
-    """Every file that `read` takes, in the order of `folders`; looked for again where a folder has changed.
+    """Every file that `read` takes, in the order of `folders`; looked for again where a file has changed.
 
     read: raises WeightsError for a damaged or foreign file, which is left out.
     """
     found: list[_File] = []
     for folder in folders():
         if folder.is_dir():
-            found += _scan(folder, suffix, read, folder.stat().st_mtime_ns)
+            found += _scan(folder, suffix, read, contents(folder, suffix))
     return tuple(found)
 
 
@@ -242,18 +251,29 @@ def checkerboards(network: CompressionNetwork) -> dict[str, Any]:
     }
 
 
-def save(network: CompressionNetwork, card: Card, path: Path, *, half: bool = True) -> WeightsFile:
+def save(
+    network: CompressionNetwork, card: Card, path: Path, *, half: bool = True, eight_bit: str = ""
+) -> WeightsFile:
     """Write a weights file: float16 tensors (gains and bottleneck float32), the integer tables, the card.
 
-    `half` False keeps all tensors float32, as the author of an imported network published them. The taps a
-    checkerboard never uses are left out. Written under a temporary name and renamed.
+    `half` False keeps all tensors float32, as the author of an imported network published them. Kernels
+    whose names begin with `eight_bit` take a byte a value (models.eight_bit); none do where it is "". The
+    taps a checkerboard never uses are left out. Written under a temporary name and renamed. Raises
+    WeightsError, and writes nothing, where the sums of the entropy networks could pass 2^53 and would not
+    be exact.
     """
     from safetensors.numpy import save as to_bytes
+
+    from models.learned import entropy_model
 
     masks = checkerboards(network)
     tensors: dict[str, Any] = {}
     rounded: dict[str, Tensor] = {}
     for name, value in network.named_parameters():
+        if packing.takes(name, value, eight_bit):
+            tensors[name], tensors[name + packing.STEP] = (part.numpy() for part in packing.packed(value))
+            rounded[name] = packing.unpacked(tensors[name], tensors[name + packing.STEP])
+            continue
         kept = as_stored(name, value) if half else value.detach().float()
         rounded[name] = kept.float()
         if name in masks:
@@ -261,13 +281,14 @@ def save(network: CompressionNetwork, card: Card, path: Path, *, half: bool = Tr
         tensors[name] = kept.contiguous().numpy()
     network.load_state_dict(rounded, strict=False)  # the tables belong to the weights as they are stored
     data = export_entropy_data(network)
+    entropy_model(network, data)  # raises where it cannot be exact
     tensors |= {
-        f"{_TABLE_PREFIX}medians": data.medians.numpy(),
-        f"{_TABLE_PREFIX}thresholds": data.thresholds,
+        f"{TABLE_PREFIX}medians": data.medians.numpy(),
+        f"{TABLE_PREFIX}thresholds": data.thresholds,
     }
     for kind, tables in (("y", data.y_tables), ("z", data.z_tables)):
         for part in ("counts", "lengths", "first"):
-            tensors[f"{_TABLE_PREFIX}{kind}.{part}"] = getattr(tables, part)
+            tensors[f"{TABLE_PREFIX}{kind}.{part}"] = getattr(tables, part)
     path.parent.mkdir(parents=True, exist_ok=True)
     metadata = {"card": json.dumps(asdict(card), sort_keys=True), "fingerprint": fingerprint_of(tensors)}
     write_file(path, to_bytes(tensors, metadata))
@@ -318,14 +339,17 @@ def read_tensors(path: Path, fingerprint: str) -> dict[str, Any]:
 def load(file: WeightsFile) -> tuple[CompressionNetwork, EntropyData]:
     """Build the network of a weights file and its tables, after checking every name, shape and type.
 
-    Raises WeightsError that names the first mismatch.
+    All of these are checked before a tensor is read. Raises WeightsError that names the first mismatch.
     """
     from models.networks import builders
 
+    found = listed(file.path)
+    network = builders.build(_config_of(file, sum(tensor.values for tensor in found.values())))
+    masks = checkerboards(network)
+    check(network, masks, found, file.path.name)
     tensors = read_tensors(file.path, file.fingerprint)
-    network = builders.build(_config_of(file, sum(value.size for value in tensors.values())))
-    stored = {k.removeprefix(_TABLE_PREFIX): v for k, v in tensors.items() if k.startswith(_TABLE_PREFIX)}
-    network.load_state_dict(_parameters(network, tensors, file.path.name), strict=False)
+    stored = {k.removeprefix(TABLE_PREFIX): v for k, v in tensors.items() if k.startswith(TABLE_PREFIX)}
+    network.load_state_dict(parameters(network, tensors, masks), strict=False)
     return network.eval(), _entropy_data(network, stored, file.path.name)
 
 
@@ -354,11 +378,6 @@ def _entropy_data(network: CompressionNetwork, stored: dict[str, Any], name: str
     from models.bitstream.tables import Tables
     from models.networks.base import SCALE_LEVELS
 
-    for key, kind in _ENTROPY_TENSORS.items():
-        if key not in stored:
-            raise WeightsError(f"{name} has no table '{key}'")
-        if stored[key].dtype != kind or stored[key].ndim != 1:
-            raise WeightsError(f"{name}: table '{key}' has a wrong type or shape")
     y, z = (Tables(*(stored[f"{kind}.{part}"] for part in ("counts", "lengths", "first"))) for kind in "yz")
     data = EntropyData(y, z, torch.from_numpy(stored["medians"]), stored["thresholds"])
     if (len(y.lengths), len(z.lengths)) != (SCALE_LEVELS, len(network.entropy_bottleneck.quantiles)):
@@ -366,29 +385,3 @@ def _entropy_data(network: CompressionNetwork, stored: dict[str, Any], name: str
             f"{name} has {len(y.lengths)} and {len(z.lengths)} tables, not those of its network"
         )
     return data
-
-
-def _parameters(network: CompressionNetwork, tensors: dict[str, Any], name: str) -> dict[str, Tensor]:
-    import torch
-
-    masks = checkerboards(network)
-    known = {key for key, _ in network.named_parameters()} | {_TABLE_PREFIX + key for key in _ENTROPY_TENSORS}
-    if unknown := sorted(tensors.keys() - known):
-        raise WeightsError(f"{name} has the tensor {unknown[0]}, unknown to its network")
-    state = {}
-    for key, value in network.named_parameters():
-        if key not in tensors:
-            raise WeightsError(f"{name} lacks the tensor {key}")
-        if tensors[key].dtype not in (np.float16, np.float32):
-            raise WeightsError(f"{name}: {key} is of type {tensors[key].dtype}, not a float")
-        stored = torch.from_numpy(tensors[key]).float()
-        if key in masks:
-            full = torch.zeros(*value.shape[:2], len(masks[key]))
-            if stored.shape != (*value.shape[:2], int(masks[key].sum())):
-                raise WeightsError(f"{name}: {key} has the shape {tuple(stored.shape)}")
-            full[:, :, masks[key]] = stored
-            stored = full.view(value.shape)
-        if stored.shape != value.shape:
-            raise WeightsError(f"{name}: {key} has the shape {tuple(stored.shape)}, not {tuple(value.shape)}")
-        state[key] = stored
-    return state

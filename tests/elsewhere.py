@@ -16,9 +16,9 @@ from models import weights
 from models.bitstream.container import parse
 from models.codec import Rate
 from models.errors import HflicError
+from models.footprint import Plan
 from models.learned import LearnedCodec
 from models.picture import Picture
-from models.tiling import Plan
 from tests import golden_files
 from tests.untrained import photo
 

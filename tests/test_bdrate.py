@@ -150,7 +150,9 @@ def test_command_shows_a_table_and_says_what_it_left_out(tmp_path: Path) -> None
         (["--anchor", "jpeg", "--metric", "beauty"], "no metric 'beauty'"),
         (["--anchor", "jpeg", "--metric", "lpips"], "have no lpips"),
         (["--anchor", "jpeg", "--method", "cubic"], "cubic"),
-        ([], "--anchor"),
+        ([], "either --anchor"),
+        (["--anchor", "jpeg", "--matrix"], "either --anchor"),
+        (["--matrix"], "webp is better at every point"),
     ],
 )
 def test_command_refuses_in_one_line(tmp_path: Path, arguments: list[str], text: str) -> None:

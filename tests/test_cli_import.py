@@ -40,6 +40,7 @@ def test_import_then_use(tmp_path: Path, installed: Path, photo: Path) -> None:
     ] == [""]
     settings = run_json("models", "info", "elic-5:their-own")["settings"]
     assert settings["network"] == "imported: VincentChandelier/ELiC" and "github.com" in settings["licence"]
+    assert settings["exactness"] == cost  # what the exact bitstream costs is still told later
 
 
 def test_the_usual_id_and_json(tmp_path: Path, installed: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +12,10 @@ import pytest
 from matplotlib.cbook import get_sample_data
 from PIL import Image
 
-from models import face_metrics, perceptual
+from models import face_metrics, metrics, perceptual
 from models.face_metrics import cut_of, measure
 from models.faces import Face, mask
-from models.metrics import compute
+from models.metrics import MetricAbsent, compute
 from models.picture import Picture
 from tests.command_line import KEYS, one_line, run, run_json
 
@@ -92,6 +93,43 @@ def test_tiny_pictures_have_no_lpips_but_a_psnr() -> None:
     )
     assert found.inside.psnr == found.outside.psnr == pytest.approx(20 * math.log10(51))
     assert found.inside.lpips is None and found.each[0].lpips is None and found.each[0].psnr is not None
+
+
+def test_small_faces_and_the_rest_are_metrics_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    grey = Picture(np.full((180, 180, 3), 100, np.uint8))
+    searched: list[Picture] = []
+
+    def detect(picture: Picture) -> list[Face]:
+        searched.append(picture)
+        return [TINY, replace(FACE, small=False)]
+
+    monkeypatch.setattr(face_metrics, "detect", detect)
+    monkeypatch.setattr(face_metrics, "_searched", {})
+    outside = changed(grey, slice(20, 120), slice(0, 180), 10)  # the large face, and nothing of the small one
+    assert compute("psnr_small_faces", grey, outside) == math.inf
+    whole = compute("lpips", grey, outside)
+    assert 0.9 * whole < compute("lpips_elsewhere", grey, outside) < 1.1 * whole
+    inside = changed(grey, slice(150, 160), slice(150, 158), 10)
+    assert compute("psnr_small_faces", grey, inside) == pytest.approx(20 * math.log10(25.5), abs=1e-3)
+    for worse in (outside, inside):
+        rest = measure(grey, worse, [TINY]).outside.lpips
+        assert compute("lpips_elsewhere", grey, worse) == pytest.approx(rest) and rest
+    assert len(searched) == 1, "one original is searched once"
+
+
+def test_without_a_small_face_there_is_no_such_number(photo: Picture) -> None:
+    for name in ("psnr_small_faces", "lpips_elsewhere"):
+        with pytest.raises(MetricAbsent, match="no small face"):
+            compute(name, photo, photo)  # the face fills the picture
+
+
+def test_small_faces_need_the_detector(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("models.detectors.data_file", lambda package, file: None)
+    assert "make setup" in metrics.missing("psnr_small_faces")
+    code, text, errors = run(
+        "compare", HOPPER, "--codecs", "jpeg", "--quality", "30", "--metrics", "psnr_small_faces"
+    )
+    assert code == 2 and text == "" and "face detector" in errors and one_line(errors)
 
 
 def test_compare_gives_the_numbers_of_faces_as_json_and_in_a_table() -> None:

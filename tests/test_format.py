@@ -1,4 +1,4 @@
-"""Does docs/format.md say enough? A decoder written from it alone must find the same latents."""
+"""Does docs/format.md say enough? A decoder written from it alone must find the same latents and pixels."""
 
 from __future__ import annotations
 
@@ -9,9 +9,18 @@ import pytest
 
 from models import codec, weights
 from models.assets import asset_folder
+from models.bitstream.container import NETWORKS
 from models.codec import Rate
+from models.importing.convert import convert
+from models.importing.install import card_for
+from models.learned import LearnedCodec
 from models.picture import Picture
-from tests import reference_decoder
+from tests import reference_decoder, reference_pixels
+from tests.foreign import Sizes, chandelier, jiang, saved
+from tests.foreign_hific import justin_tan
+from tests.test_importing_hific import training
+from tests.test_importing_zoo import zoo
+from tests.untrained import photo, untrained
 
 _SIZES = [(64, 48), (1, 1), (17, 35), (80, 16)]
 
@@ -30,9 +39,58 @@ def test_a_decoder_written_from_the_specification_finds_the_latents(id: str, siz
         head = reference_decoder.header(data)
         assert (head.width, head.height, head.quality) == (*size, quality * 100)
         assert file.fingerprint.startswith(head.fingerprint)
-        latents, crc = reference_decoder.decode_latents(data, file.path.read_bytes())
-        assert crc == head.latents_crc
-        assert latents.any()
+        agree(coder, data)
+
+
+def agree(coder: codec.Codec, data: bytes) -> None:
+    """The program and the decoder of the specification, on a file's latents and pixels."""
+    assert isinstance(coder, LearnedCodec)
+    stored = coder.file.path.read_bytes()
+    head, tensors = reference_decoder.header(data), reference_decoder.tensors_of(stored)
+    assert NETWORKS[head.network] == coder.id.partition(":")[0]
+    assert reference_decoder.fingerprint_of(tensors) == coder.file.fingerprint
+    latents, crc = reference_decoder.decode_latents(data, stored)
+    assert crc == head.latents_crc
+    assert latents.any()
+    configuration = reference_decoder.configuration_of(stored)
+    found = reference_pixels.picture(latents, head, tensors, configuration).astype(int)
+    shown = coder.decode(data).pixels
+    assert found.shape == shown.shape and shown.std() > 5
+    assert np.abs(found - shown).max() <= 1
+    assert (found != shown).mean() < 0.01
+
+
+def foreign(kind: str, folder: Path) -> LearnedCodec:
+    """An imported network, tiny."""
+    if kind == "jiang":
+        path = saved(jiang(Sizes()), folder / "c.pth")
+    elif kind == "chandelier":
+        path = saved(chandelier(Sizes()), folder / "c.pth")
+    elif kind.startswith("justin"):
+        options = {"normalize_input_image": kind == "justin-signed", "likelihood_type": "logistic"}
+        path = training(justin_tan(), folder / "c.pt", **options)
+    else:
+        path = saved(zoo(kind).state_dict(), folder / "c.pth.tar")
+    found = convert(path)
+    card = card_for(found, f"{found.layout.codec}:mine", path.name)
+    return LearnedCodec(weights.save(found.network, card, folder / "mine.safetensors", half=False))
+
+
+_KINDS = ("jiang", "chandelier", "justin-signed", "justin-unit", *(n for i, n in NETWORKS.items() if i >= 8))
+
+
+@pytest.mark.parametrize(
+    ("kind", "size"),
+    [*((kind, (70, 40)) for kind in _KINDS), ("justin-signed", (7, 21))],  # less than mirrored borders take
+)
+def test_it_decodes_imported_networks(tmp_path: Path, kind: str, size: tuple[int, int]) -> None:
+    coder = foreign(kind, tmp_path)
+    agree(coder, coder.encode(photo(*size), Rate(quality=50)).data)
+
+
+def test_it_decodes_hific(tmp_path: Path) -> None:
+    coder = untrained("hific-lite", tmp_path / "hific-lite.safetensors")
+    agree(coder, coder.encode(photo(50, 33), Rate(quality=60)).data)
 
 
 def test_escapes_are_read_as_the_specification_says() -> None:

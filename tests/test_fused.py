@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from models.networks import fused
 from models.networks.builders import build, config
 from models.networks.elic import ElicConfig
-from models.networks.layers import AttentionBlock, ResidualBottleneck
+from models.networks.layers import AttentionBlock, ResidualBottleneck, deconv
 
 
 @pytest.fixture(autouse=True)
@@ -60,6 +60,43 @@ def test_whole_transforms(name: str) -> None:
         wanted = network.g_s(y)
         assert (fused.run(network.g_s, y, own=False) - wanted).abs().max() < 1e-4 * wanted.abs().max()
     assert isinstance(network.config, ElicConfig) or name == "hific-lite"
+
+
+@pytest.mark.parametrize("size", [(1, 1), (2, 5), (6, 4)])
+@pytest.mark.parametrize(("kernel", "stride"), [(5, 2), (3, 2), (3, 1), (7, 4), (5, 3)])
+@pytest.mark.parametrize("bias", [True, False])
+def test_transposed_convolutions_to_few_channels(
+    kernel: int, stride: int, size: tuple[int, int], bias: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layer = last(deconv(6, 3, kernel, stride))
+    if not bias:
+        layer.register_parameter("bias", None)
+    rewritten, rewrite = [], fused._subpixel
+    monkeypatch.setattr(fused, "_subpixel", lambda of, x: rewritten.append(of) or rewrite(of, x))
+    x = plane(6, *size)
+    with torch.inference_mode():
+        wanted = layer(x)
+        found = fused.run(layer, x, own=True)
+        assert found.shape == wanted.shape and (found - wanted).abs().max() < 1e-5
+        assert rewritten == [layer]
+        # The realistic decoder changes weights in place: nothing of the old ones may be kept.
+        layer.weight.mul_(2)
+        assert (fused.run(layer, x, own=True) - layer(x)).abs().max() < 1e-5
+
+
+def test_only_layers_that_scale_by_their_stride_are_rewritten() -> None:
+    others = (
+        nn.ConvTranspose2d(6, 3, 4, 2, 1),
+        nn.ConvTranspose2d(6, 3, 5, 2, 2),  # without output padding
+        nn.ConvTranspose2d(6, 3, 5, 2, 2, 1, groups=3),
+        nn.ConvTranspose2d(6, 3, 3, 2, 2, 1, dilation=2),
+        deconv(6, 9),  # to many channels
+    )
+    for layer in others:
+        last(layer)
+        with torch.inference_mode():
+            x = plane(6, 5, 4)
+            assert torch.equal(fused.run(layer, x, own=True), layer(x))
 
 
 def test_other_tensors_go_the_plain_way() -> None:

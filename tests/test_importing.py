@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from models.importing.convert import _check_names, convert
 from models.importing.families import renewed
 from models.importing.install import install
 from models.importing.layout import recognise
+from models.importing.loss import ExactLoss
 from models.networks.base import CompressionNetwork
 from models.networks.elic import GROUPS_5, GROUPS_10, ElicConfig
 from models.networks.stored import skeleton
@@ -248,6 +251,10 @@ def test_chandeliers_names_mean_what_compressais_class_computes(tmp_path: Path) 
          "JiangWeibeta/ELIC", 49_590_543),
         (lambda: jiang(Sizes(192, 320, 384, GROUPS_5, rule="hflic", channel=(224, 128), device="meta")),
          "beiluo97/HFLIC", 61_910_281),
+        (lambda: jiang(Sizes(192, 320, 384, GROUPS_10, rule="hflic", channel=(224, 128), device="meta")),
+         "beiluo97/HFLIC", 65_726_305),
+        (lambda: jiang(Sizes(192, 320, 96, GROUPS_5, rule="hflic", channel=(224, 128), device="meta")),
+         "beiluo97/HFLIC", 37_514_377),
         (lambda: chandelier(Sizes(192, 320, 96, GROUPS_5, channel=(224, 128), parameters=(640, 512),
          device="meta")), "VincentChandelier/ELiC", 33_792_771),
     ],
@@ -261,6 +268,23 @@ def test_published_sizes(tensors: Any, name: str, parameters: int) -> None:
     assert sum(p.numel() for p in skeleton(layout.config).parameters()) == parameters
 
 
+def test_tables_in_a_file_are_never_taken(tmp_path: Path) -> None:
+    """Forged buffers, such as `update` leaves, change nothing of what files are coded with."""
+    forged = jiang()
+    for prefix, rows in (("entropy_bottleneck", 8), ("gaussian_conditional", 64)):
+        forged[f"{prefix}._quantized_cdf"] = torch.randint(1, 99, (rows, 30), dtype=torch.int32)
+        forged[f"{prefix}._cdf_length"] = torch.full((rows,), 30, dtype=torch.int32)
+        forged[f"{prefix}._offset"] = torch.full((rows,), -7, dtype=torch.int32)
+    forged["gaussian_conditional.scale_table"] = torch.linspace(1, 9, 64)
+    plain, other = (
+        weights.export_entropy_data(convert(saved(tensors, tmp_path / "c.pth")).network)
+        for tensors in (jiang(), forged)
+    )
+    for one, two in ((plain.y_tables, other.y_tables), (plain.z_tables, other.z_tables)):
+        assert all(np.array_equal(getattr(one, f.name), getattr(two, f.name)) for f in fields(one))
+    assert np.array_equal(plain.thresholds, other.thresholds) and torch.equal(plain.medians, other.medians)
+
+
 @pytest.mark.parametrize("kind", ["jiang", "chandelier"])
 def test_files_are_exact_and_their_loss_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
@@ -271,7 +295,14 @@ def test_files_are_exact_and_their_loss_is_told(
     tensors = jiang(Sizes()) if kind == "jiang" else chandelier(Sizes())
     made = install(saved(tensors, tmp_path / "c.pth"), "elic:mine")
     assert abs(made.loss.rate) < 3 and abs(made.loss.psnr) < 0.05 and made.loss.float_bpp > 0.05
-    assert made.file.card.validation[0]["bpp"] == made.loss.bpp and made.rungs == 1
+    card = weights.read_header(made.file.path).card
+    assert card.validation[0]["bpp"] == made.loss.bpp and made.rungs == 1
+    assert ExactLoss.of(card) == made.loss  # the card keeps it
+    for spoilt in ({}, {"float_bpp": 0.0}, {"psnr": "high"}, {"exact_bpp": math.nan}):
+        row = {**card.validation[0], **spoilt} if spoilt else {}
+        assert ExactLoss.of(replace(card, validation=(row,))) is None
+    assert ExactLoss.of(replace(card, validation=())) is None
+    assert ExactLoss.of(replace(card, configuration={})) is None  # one of ours
     assert made.file.path.parent == tmp_path / "installed"
     coder = codecs.get("elic:mine")
     picture = photo(150, 101)

@@ -1,6 +1,6 @@
 """Many jobs in one process: no growth of memory or threads, no failure.
 
-`make soak` runs 1,000 (HFLIC_SOAK).
+`make soak` runs 1,000 of each kind (HFLIC_SOAK); otherwise 40 run to their end and 100 are cancelled.
 """
 
 from __future__ import annotations
@@ -8,8 +8,7 @@ from __future__ import annotations
 import gc
 import os
 import threading
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import psutil
@@ -23,6 +22,7 @@ from models.watch import Watch
 from tests.untrained import photo, untrained
 
 JOBS = int(os.environ.get("HFLIC_SOAK", "40"))
+CANCELLED = max(JOBS, 100)
 SEED = 11
 _LARGEST = 160  # pixels a side
 
@@ -59,26 +59,81 @@ def job(coder: Codec, random: np.random.Generator) -> None:
     assert (decoded.width, decoded.height) == (width, height)
 
 
-def cancelled_job(coder: Codec, random: np.random.Generator) -> None:
-    steps = iter(range(int(random.integers(0, 12))))
-    watch = Watch(cancelled=lambda: next(steps, None) is None)
-    try:
-        coder.encode(photo(_LARGEST, _LARGEST), Rate(quality=50), watch)
-    except Cancelled:
-        return
+Work = Callable[[Watch], object]
+
+
+def works(coder: Codec) -> list[Work]:
+    """What can be cancelled: at a quality, the search for a size, and decoding."""
+    picture = photo(_LARGEST, _LARGEST)
+    data = coder.encode(picture, Rate(quality=50)).data
+    return [
+        lambda watch: coder.encode(picture, Rate(quality=50), watch),
+        lambda watch: coder.encode(picture, Rate(bpp=0.5), watch),
+        lambda watch: coder.decode(data, watch),
+    ]
+
+
+def questions(work: Work) -> int:
+    """How often the work asks whether to go on: so many stages it can be cancelled at."""
+    asked = 0
+
+    def go_on() -> bool:
+        nonlocal asked
+        asked += 1
+        return False
+
+    work(Watch(cancelled=go_on))
+    return asked
+
+
+def cancel(work: Work, stage: int) -> None:
+    """Cancel at the question of this number."""
+    asked = iter(range(stage))
+    with pytest.raises(Cancelled):
+        work(Watch(cancelled=lambda: next(asked, None) is None))
+
+
+class Held:
+    """What the process holds now; `check` compares with it later."""
+
+    def __init__(self) -> None:
+        self.memory, self.workers, self.alive = resident(), threads(), threading.active_count()
+
+    def check(self, after: str) -> None:
+        """5% more memory and no thread more are allowed."""
+        grown = resident() - self.memory
+        assert grown <= 0.05 * self.memory, f"{grown / 1e6:.1f} MB more after {after}"
+        assert threads() <= self.workers and threading.active_count() <= self.alive
+
+
+def warm_up(coders: list[Codec]) -> None:
+    """Whatever is made once is made now: tables, kernels, the allocator's arenas."""
+    for coder in coders:
+        coder.decode(coder.encode(photo(_LARGEST, _LARGEST), Rate(quality=100)).data)
 
 
 @pytest.mark.timeout(300 + 5 * JOBS)
-@pytest.mark.parametrize("kind", [job, cancelled_job], ids=["finished", "cancelled"])
-def test_jobs_leave_nothing_behind(kind: object, coders: list[Codec], tmp_path: Path) -> None:
-    assert callable(kind)
+def test_jobs_leave_nothing_behind(coders: list[Codec]) -> None:
     random = np.random.default_rng(SEED)
-    for coder in coders:  # whatever is made once is made now: tables, kernels, the allocator's arenas
-        coder.decode(coder.encode(photo(_LARGEST, _LARGEST), Rate(quality=100)).data)
-        kind(coder, random)
-    before, workers, alive = resident(), threads(), threading.active_count()
+    warm_up(coders)
+    for coder in coders:
+        job(coder, random)
+    before = Held()
     for number in range(JOBS):
-        kind(coders[number % len(coders)], random)
-    grown = resident() - before
-    assert grown <= 0.05 * before, f"{grown / 1e6:.1f} MB more after {JOBS} jobs, seed {SEED}"
-    assert threads() <= workers and threading.active_count() <= alive
+        job(coders[number % len(coders)], random)
+    before.check(f"{JOBS} jobs, seed {SEED}")
+
+
+@pytest.mark.timeout(300 + 5 * CANCELLED)
+def test_jobs_cancelled_at_every_stage_leave_nothing_behind(coders: list[Codec]) -> None:
+    """Every stage of every kind of work of every codec in turn, in an order by the seed."""
+    warm_up(coders)
+    stages = [(work, n) for coder in coders for work in works(coder) for n in range(questions(work))]
+    order = np.random.default_rng(SEED).permutation(len(stages))
+    assert len(stages) > 60  # learned codecs ask at every layer, group and tile
+    for at in order[:10]:
+        cancel(*stages[at])
+    before = Held()
+    for number in range(CANCELLED):
+        cancel(*stages[order[number % len(order)]])
+    before.check(f"{CANCELLED} cancelled jobs, seed {SEED}")

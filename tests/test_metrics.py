@@ -29,7 +29,10 @@ from models.picture import Picture
 def photo() -> Picture:
     path = matplotlib.cbook.get_sample_data("grace_hopper.jpg", asfileobj=False)
     with Image.open(path) as image:
-        return Picture(np.asarray(image.convert("RGB"))[80:280, 150:330].copy())
+        pixels = np.asarray(image.convert("RGB"))[80:380, 150:450].copy()
+        # A second one that counts as small, for the metrics of small faces.
+        pixels[-125:, -107:] = np.asarray(image.convert("RGB").resize((107, 125)))
+    return Picture(pixels)
 
 
 @pytest.fixture(scope="module")

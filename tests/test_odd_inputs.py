@@ -18,6 +18,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from models import codec as codecs
@@ -25,6 +26,7 @@ from models import files
 from models.codec import Encoding, Rate, Watch
 from models.errors import OutputError, PictureError
 from models.picture import Picture
+from models.training.trainer import atomic_save, load_checkpoint
 from tests.command_line import SENTINEL, one_line, run
 from tests.fuzz.mutations import png_with_right_checksums
 from tests.untrained import photo as made_photo
@@ -242,6 +244,16 @@ def test_a_full_disk_leaves_the_earlier_file(photo: Path, mounted: Callable[...,
     code, _, errors = run("encode", photo, "--codec", "jpeg", "--quality", "100", "-o", out)
     assert code == 1 and one_line(errors) and "No space left" in errors
     assert out.read_bytes() == SENTINEL and [path.name for path in disk.iterdir()] == ["out.jpg"]
+
+
+def test_a_checkpoint_that_a_full_disk_does_not_take(mounted: Callable[..., Path]) -> None:
+    """The one before is kept, the half-written one is gone, and the line says what happened."""
+    path = mounted(256) / "checkpoint.pt"
+    atomic_save({"step": 1, "value": torch.ones(1000)}, path)
+    with pytest.raises(OutputError, match=r"cannot write .*checkpoint\.pt: No space left .* --resume"):
+        atomic_save({"step": 2, "value": torch.ones(1 << 20)}, path)
+    assert load_checkpoint(path)["step"] == 1
+    assert [each.name for each in path.parent.iterdir()] == ["checkpoint.pt"]
 
 
 @pytest.fixture

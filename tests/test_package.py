@@ -6,6 +6,7 @@ import ast
 import configparser
 import importlib.metadata
 import importlib.util
+import mimetypes
 import plistlib
 import re
 import shutil
@@ -106,7 +107,9 @@ def test_what_only_its_data_is_taken_of_brings_nothing_along(project: dict[str, 
     told = project["tool"]["uv"]["dependency-metadata"]  # type: ignore[index]
     assert [f"{one['name']}=={one['version']}" for one in told] == wanted
     assert all(one["requires-dist"] == [] for one in told)
-    for place in ("Makefile", "README.md"):
+    for_tools = tomllib.loads((ROOT / "assets/installer/uv.toml").read_text(encoding="utf-8"))
+    assert for_tools == {"dependency-metadata": told}
+    for place in ("Makefile", "README.md", "docs/guide.md"):
         text = (ROOT / place).read_text(encoding="utf-8")
         assert all(line in text for line in wanted), place
 
@@ -192,6 +195,20 @@ def test_the_windows_installer_takes_no_default_away() -> None:
             assert "ValueName:" in rest and "uninsdeletevalue" in rest, key
 
 
+def test_windows_and_linux_are_told_of_the_same_kinds_of_pictures() -> None:
+    text = (ROOT / "assets/installer/windows/hflic.iss").read_text(encoding="utf-8")
+    suffixes = re.findall(r"SupportedTypes\"; ValueType: string; ValueName: \"(\.\w+)\"", text)
+    entry = (LINUX / f"{ID}.desktop").read_text(encoding="utf-8")
+    found = re.search(r"^MimeType=(.+);$", entry, re.MULTILINE)
+    assert found is not None
+    types = mimetypes.MimeTypes()
+    for suffix, kind in ((".hflic", "image/x-hflic"), (".jp2", "image/jp2"), (".webp", "image/webp")):
+        types.add_type(kind, suffix)
+    types.add_type("image/avif", ".avif")
+    kinds = {str(types.guess_type(f"a{suffix}")[0]).replace("x-ms-bmp", "bmp") for suffix in suffixes}
+    assert kinds == set(found[1].split(";"))
+
+
 @pytest.mark.parametrize(
     ("path", "kept"),
     [
@@ -272,6 +289,35 @@ def test_a_part_under_the_gpl_stops_the_build(contents: ModuleType, tmp_path: Pa
     assert [path.name for path in (tmp_path / "safetensors").rglob("LICENSE*")] == ["LICENSE"]
     line = contents._distribution(importlib.metadata.distribution("torch"), tmp_path)
     assert len([path for path in (tmp_path / "torch").rglob("*") if path.is_file()]) > 20, line
+
+
+@pytest.mark.skipif(
+    not sys.platform.startswith("linux") or shutil.which("strip") is None, reason="strip is not here"
+)
+def test_libraries_lose_the_names_of_inner_functions_and_still_load(
+    contents: ModuleType, tmp_path: Path
+) -> None:
+    import kiwisolver._cext
+    import numpy.core._multiarray_umath as numpy_core
+
+    plain, searching = Path(str(kiwisolver._cext.__file__)), Path(str(numpy_core.__file__))
+    entries = [
+        ("kiwisolver/" + plain.name, str(plain), "EXTENSION"),
+        ("numpy/core/" + searching.name, str(searching), "EXTENSION"),  # auditwheel told it where to search
+        ("numpy.libs/" + plain.name, str(plain), "BINARY"),
+        ("docs/guide.md", str(ROOT / "docs" / "guide.md"), "DATA"),
+    ]
+    found = contents.stripped(entries, tmp_path)
+    assert found[1:] == entries[1:]
+    small = Path(found[0][1])
+    assert small.is_relative_to(tmp_path) and small.stat().st_size < plain.stat().st_size
+    program = (
+        "import sys; sys.path.insert(0, sys.argv[1]); import _cext as k; x, s = k.Variable('x'), k.Solver();"
+        "s.addConstraint(x >= 7); s.updateVariables(); print(k.__file__, x.value())"
+    )
+    command = [sys.executable, "-c", program, small.parent]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.stdout.split() == [str(small), "7.0"], done.stderr
 
 
 @pytest.mark.parametrize("suffix", [".ico", ".icns"])

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from safetensors.numpy import load_file
+from safetensors.numpy import load_file, save_file
 
 from models import codec as codecs
 from models import weights
@@ -110,14 +110,22 @@ def test_networks_touched_after_loading_decode_to_an_error(codec: LearnedCodec, 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
 def test_the_exact_bound_holds_for_the_shipped_weights_and_can_fail(path: Path, tmp_path: Path) -> None:
-    """2^53 at worst; a network with larger weights is refused where its codec is made, as by publishing."""
+    """2^53 at worst; a network with larger weights is neither exported nor, where a file has them, used."""
     network, _ = weights.load(weights.read_header(path))
     LearnedCodec(weights.read_header(path))  # raises where it does not hold
-    layer = next(m for m in network.get_submodule("h_s").modules() if isinstance(m, torch.nn.ConvTranspose2d))
+    names = [n for n, m in network.named_modules() if isinstance(m, torch.nn.ConvTranspose2d)]
+    key = next(name for name in names if name.startswith("h_s")) + ".weight"
+    layer = network.get_parameter(key)
     with torch.no_grad():
-        layer.weight.mul_(60_000 / layer.weight.abs().max())
-    card = weights.read_header(path).card
-    file = weights.save(network, card, tmp_path / "large.safetensors")
-    assert np.isfinite(load_file(file.path)["h_s.0.weight"]).all()
+        layer.mul_(60_000 / layer.abs().max())
+    out = tmp_path / "large.safetensors"
     with pytest.raises(WeightsError, match="exact bound"):
-        LearnedCodec(file)
+        weights.save(network, weights.read_header(path).card, out)
+    assert not list(tmp_path.iterdir())
+    tensors = load_file(path)
+    tensors[key] = layer.detach().half().numpy()
+    assert np.isfinite(tensors[key]).all()
+    mark = weights.fingerprint_of(tensors)
+    save_file(tensors, out, {"card": weights.read_metadata(path)["card"], "fingerprint": mark})
+    with pytest.raises(WeightsError, match="exact bound"):
+        LearnedCodec(weights.read_header(out))

@@ -311,6 +311,7 @@ def test_an_id_with_a_realism_is_a_codec_of_its_own(both: LearnedCodec, data: by
     assert np.array_equal(realistic.decode(data).pixels, pixels(both, data, 1.0))
     assert np.array_equal(codecs.get("elic-5+0").decode(data).pixels, both.decode(data).pixels)
     assert realistic.info() == both.info()
+    assert realistic.memory(3000, 2000) == both.memory(3000, 2000) > 8e8  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(

@@ -238,6 +238,28 @@ def test_tensors_that_do_not_fit_are_named(
 
 
 @pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        (put("h_a.0.weight", lambda t: np.zeros((1000, 1000), np.float16)), "h_a.0.weight has the shape"),
+        (put("entropy_data.y.counts", lambda t: np.zeros(5 << 20, np.int32)), "table 'y.counts' has a wrong"),
+        (put("h_a.0.bias", lambda t: t.astype(np.float64)), "h_a.0.bias is of type float64"),
+        (lambda tensors: tensors.update({"extra": np.zeros(3_000_000)}), "has the tensor extra"),
+    ],
+    ids=["large tensor", "large table", "large numbers", "large stranger"],
+)
+def test_what_does_not_fit_is_refused_before_any_of_it_is_read(
+    file: weights.WeightsFile,
+    change: Callable[[Tensors], None],
+    why: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """By the header, whatever fingerprint the file has."""
+    rewrite(file, change)
+    monkeypatch.setattr("safetensors.numpy.load_file", lambda *_: pytest.fail("tensors were read"))
+    assert why in refused(file)
+
+
+@pytest.mark.parametrize(
     ("key", "change"),
     [
         ("medians", lambda t: t[:-1]),

@@ -20,6 +20,7 @@ class ColumnsCard(QFrame):
         super().__init__(parent)
         self.setObjectName("card")
         self._columns = columns
+        self._filled: dict[str, str] | None = None
         layout = QVBoxLayout(self)
         layout.setContentsMargins(12, 5, 12, 5)
         layout.setSpacing(4)
@@ -48,6 +49,9 @@ class ColumnsCard(QFrame):
 
     def fill(self, reasons: Mapping[str, str]) -> None:
         """List nothing, the original, and every codec; those that cannot be used say why."""
+        if reasons == self._filled:
+            return
+        self._filled = dict(reasons)
         for box in self.boxes.values():
             box.clear()
             box.addItem("None", "")

@@ -26,6 +26,7 @@ from app.panels.rate import RateControl
 from app.panels.rd_plot import RdPlot
 from app.panels.side import SidePanel
 from app.points import points_of, show_point
+from app.raster import Raster
 from app.session import Session
 from app.state import Side
 from models.codec import Rate
@@ -133,6 +134,7 @@ class Inspector(QScrollArea):
         self.plot.metric_chosen.connect(self._show_points)
         self.plot.point_chosen.connect(lambda point: show_point(session, point))
         session.side_changed.connect(self._show_side)
+        session.side_progressed.connect(self._show_side)
         session.measured.connect(self._show_metrics)
         session.rate_changed.connect(self._show_rate)
         session.picture_changed.connect(self._show_rate)
@@ -143,6 +145,7 @@ class Inspector(QScrollArea):
         self._show_rate()
         for side in Side:
             self._show_side(side)
+        self._show_metrics()
 
     def preset(self, bpp: float) -> None:
         """Ask for a common size on both sides; this locks them."""
@@ -158,9 +161,6 @@ class Inspector(QScrollArea):
 
     def _show_side(self, side: Side) -> None:
         self.sides[side].show_view(self._session.view(side), self._session.locked)
-        self._show_metrics()
-        session = self._session
-        session.face_numbers.show(session.picture, [session.view(side) for side in Side])
 
     def _show_faces(self) -> None:
         session = self._session
@@ -174,9 +174,11 @@ class Inspector(QScrollArea):
 
     def _show_metrics(self) -> None:
         session = self._session
+        views = {side: session.view(side) for side in Side}
         self.metrics.show_values(
-            {side: values_of(session.view(side), partial(session.measure, side)) for side in Side}
+            {side: values_of(view, partial(session.measure, side)) for side, view in views.items()}
         )
+        session.face_numbers.show(session.picture, list(views.values()))
         self._show_points()
 
     def _show_points(self, *_: object) -> None:
@@ -205,6 +207,9 @@ class Inspector(QScrollArea):
     def _show_rate(self) -> None:
         session = self._session
         locked = session.locked
+        pixels = session.picture.width * session.picture.height if session.picture else 0
+        for control in (self.rate, *(panel.rate for panel in self.sides.values())):
+            control.set_pixels(pixels)
         self._title.setText("Same size on both sides" if locked else "Each side has its own rate")
         self.rate.setVisible(locked)
         if locked:
@@ -212,11 +217,17 @@ class Inspector(QScrollArea):
         for button, value in zip(self.presets, PRESETS, strict=True):
             button.setChecked(locked and session.rate.bpp == value)
         picture = session.picture
-        bpp = session.rate.bpp
-        count = bpp * picture.width * picture.height / 8 if picture and locked and bpp else 0.0
-        self.hint.setText(f"\N{ALMOST EQUAL TO} {text.size(round(count))}" if count else "")
+        self.hint.setText(_in_the_other_unit(session.rate, picture) if picture and locked else "")
         for side in Side:
             self._show_side(side)
+
+
+def _in_the_other_unit(rate: Rate, picture: Raster) -> str:
+    """A size asked for in bits per pixel as bytes, one in bytes as bits per pixel."""
+    pixels = picture.width * picture.height
+    if rate.bpp is not None:
+        return f"\N{ALMOST EQUAL TO} {text.size(round(rate.bpp * pixels / 8))}"
+    return f"\N{ALMOST EQUAL TO} {text.bpp(rate.bytes * 8 / pixels)} bpp" if rate.bytes is not None else ""
 
 
 def _preset(value: float) -> QPushButton:

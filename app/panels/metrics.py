@@ -35,10 +35,23 @@ class Row:
     write: Callable[[float], str]
 
 
+_SENTENCES = {
+    "psnr": "How small the mean squared error of all samples is, in decibels.",
+    "ms_ssim": "How alike the structures of both pictures are at five sizes.",
+    "lpips": "How different both pictures are to a network that learned what people notice.",
+}
+
+
+def metric_tip(id: str) -> str:
+    """A metric in one plain sentence, which way is better, and the paper or formula."""
+    metric = TABLE[id]
+    way = "More is better." if metric.higher_is_better else "Less is better."
+    return f"{_SENTENCES.get(id, f'{metric.label}.')} {way}\n{metric.source}"
+
+
 def _metric_row(id: str) -> Row:
     metric = TABLE[id]
     digits, unit = (2, f" {metric.unit}") if metric.unit else (4, "")
-    way = "more is better" if metric.higher_is_better else "less is better"
 
     def write(value: float) -> str:
         return "lossless" if math.isinf(value) else f"{value:.{digits}f}{unit}"
@@ -46,7 +59,7 @@ def _metric_row(id: str) -> Row:
     return Row(
         id,
         metric.label,
-        f"{metric.label}: {way}\n{metric.source}",
+        metric_tip(id),
         1 if metric.higher_is_better else -1,
         write,
     )
@@ -120,12 +133,16 @@ class MetricsTable(QTableWidget):
             for column, (measured, words) in enumerate(zip(found, written, strict=True), start=1):
                 item = self._cells[at, column]
                 best = column - 1 == winner
-                item.setText(f"{BETTER} {words}" if best else words)
+                marked = f"{BETTER} {words}" if best else words
+                tip = measured.absent if measured is not None else "Being measured"
+                tip = tip or (f"{row.tip}\nThe better of both." if best else row.tip)
+                if (item.text(), item.toolTip()) == (marked, tip):
+                    continue  # each call below lays the whole table out again
+                item.setText(marked)
                 font = item.font()
                 font.setBold(best)
                 item.setFont(font)
-                tip = measured.absent if measured is not None else "Being measured"
-                item.setToolTip(tip or (f"{row.tip}\nThe better of both." if best else row.tip))
+                item.setToolTip(tip)
 
     def tsv(self) -> str:
         """The table as text with tabs, for spreadsheets."""

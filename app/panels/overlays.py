@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt, QTimer, Signal
-from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPalette, QPen
+from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPalette, QPen, QShowEvent
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
@@ -57,6 +57,8 @@ class EmptyState(QWidget):
         buttons.addWidget(open_button)
         buttons.addWidget(sample)
         buttons.addStretch()
+        self._paths: list[Path] = []
+        self._outdated = False
         self._recent = QVBoxLayout()
         self._recent.setSpacing(2)
         layout = QVBoxLayout(self)
@@ -71,17 +73,31 @@ class EmptyState(QWidget):
         layout.addStretch(4)
 
     def show_recent(self, paths: list[Path]) -> None:
-        """Offer the pictures opened last."""
+        """Offer the pictures opened last. The links are made when they are seen: each is styled anew."""
+        if paths != self._paths:
+            self._paths, self._outdated = list(paths), True
+        if self.isVisible():
+            self._fill()
+
+    def showEvent(self, event: QShowEvent) -> None:  # noqa: N802
+        """Catch up."""
+        super().showEvent(event)
+        self._fill()
+
+    def _fill(self) -> None:
+        if not self._outdated:
+            return
+        self._outdated = False
         while (item := self._recent.takeAt(0)) is not None:
             if (widget := item.widget()) is not None:
                 widget.deleteLater()
-        if not paths:
+        if not self._paths:
             return
         heading = QLabel("Opened lately")
         heading.setObjectName("quiet")
         heading.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._recent.addWidget(heading)
-        for path in paths[:_SHOWN_RECENT]:
+        for path in self._paths[:_SHOWN_RECENT]:
             link = QPushButton(path.name)
             link.setFlat(True)
             link.setToolTip(str(path))

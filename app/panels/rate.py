@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QComboBox, QDoubleSpinBox, QHBoxLayout, QSlider, QWidget
@@ -11,6 +12,31 @@ from models.codec import Rate
 
 LOWEST_BPP, HIGHEST_BPP = 0.02, 4.0
 _STEPS = 1000
+_USUAL_PIXELS = 768 * 512  # while no picture is open
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """How a kind of rate is written: of the number, its digits, smallest and largest value and step."""
+
+    id: str
+    name: str
+    suffix: str
+    digits: int
+    lowest: float
+    highest: float
+    step: float
+
+
+_KINDS = {
+    kind.id: kind
+    for kind in (
+        _Kind("bpp", "bpp", " bpp", 3, 0.005, 24, 0.01),
+        _Kind("bytes", "kB", " kB", 2, 0.05, 1e6, 0.5),
+        _Kind("quality", "quality", "", 1, 0, 100, 1),
+    )
+}
+_TIP = "Ask for bits per pixel of the finished file, or for its size in thousand bytes"
 
 
 class RateControl(QWidget):
@@ -21,11 +47,11 @@ class RateControl(QWidget):
     def __init__(self, with_quality: bool, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._kind = QComboBox()
-        self._kind.addItem("bpp", "bpp")
-        self._kind.addItem("quality", "quality")
-        self._kind.setToolTip("Ask for bits per pixel of the finished file, or for the codec's own quality")
+        for kind in _KINDS.values():
+            if with_quality or kind.id != "quality":
+                self._kind.addItem(kind.name, kind.id)
+        self._kind.setToolTip(f"{_TIP}, or for the codec's own quality" if with_quality else _TIP)
         self._kind.setAccessibleName("Kind of rate")
-        self._kind.setVisible(with_quality)
         self._slider = QSlider(Qt.Orientation.Horizontal)
         self._slider.setRange(0, _STEPS)
         self._slider.setPageStep(_STEPS // 20)
@@ -34,13 +60,15 @@ class RateControl(QWidget):
         self._spin.setKeyboardTracking(False)
         self._spin.setAccessibleName("Rate as a number")
         self._spin.setMinimumWidth(92)
+        self._spin.setMaximumWidth(104)  # what is left is the slider's
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(8)
         layout.addWidget(self._kind)
         layout.addWidget(self._slider, 1)
         layout.addWidget(self._spin)
-        self._bpp, self._quality = 0.25, 50.0
+        self._pixels = _USUAL_PIXELS
+        self._values = {"bpp": 0.25, "bytes": 0.25 * _USUAL_PIXELS / 8000, "quality": 50.0}  # as written
         self.show_rate(Rate(bpp=0.25))
         self._kind.activated.connect(self._kind_chosen)
         self._slider.valueChanged.connect(self._slid)
@@ -48,68 +76,80 @@ class RateControl(QWidget):
         self._spin.valueChanged.connect(self._typed)
 
     @property
+    def kind(self) -> str:
+        """What is asked for: "bpp", "bytes" or "quality"."""
+        return str(self._kind.currentData())
+
+    @property
     def rate(self) -> Rate:
-        """What is asked for."""
-        if self._kind.currentData() == "quality":
-            return Rate(quality=self._quality)
-        return Rate(bpp=self._bpp)
+        """What is asked for, as codecs take it."""
+        value = self._values[self.kind]
+        if self.kind == "quality":
+            return Rate(quality=value)
+        return Rate(bpp=value) if self.kind == "bpp" else Rate(bytes=max(round(value * 1000), 1))
+
+    def set_pixels(self, count: int) -> None:
+        """The open picture's pixels, 0 without one: the slider reaches the same rates in bytes as in bpp."""
+        self._pixels = count or _USUAL_PIXELS
 
     def show_rate(self, rate: Rate) -> None:
         """Show a rate without telling anyone."""
-        quality = rate.quality is not None
-        if rate.quality is not None:
-            self._quality = rate.quality
-        elif rate.bpp is not None:
-            self._bpp = rate.bpp
-        self._kind.setCurrentIndex(1 if quality else 0)
+        for id, value in (("quality", rate.quality), ("bpp", rate.bpp), ("bytes", rate.bytes)):
+            if value is not None:
+                self._values[id] = value / 1000 if id == "bytes" else float(value)
+                self._kind.setCurrentIndex(max(self._kind.findData(id), 0))
+        kind, value = _KINDS[self.kind], self._values[self.kind]
         for widget in (self._slider, self._spin):
             widget.blockSignals(True)
-        if quality:
-            self._spin.setDecimals(1)
-            self._spin.setRange(0, 100)
-            self._spin.setSingleStep(1)
-            self._spin.setSuffix("")
-            self._spin.setValue(self._quality)
-            self._slider.setValue(round(self._quality / 100 * _STEPS))
-        else:
-            self._spin.setDecimals(3)
-            self._spin.setRange(0.005, 24)
-            self._spin.setSingleStep(0.01)
-            self._spin.setSuffix(" bpp")
-            self._spin.setValue(self._bpp)
-            self._slider.setValue(_slider_of(self._bpp))
+        self._spin.setDecimals(kind.digits)
+        self._spin.setRange(kind.lowest, kind.highest)
+        self._spin.setSingleStep(kind.step)
+        self._spin.setSuffix(kind.suffix)
+        self._spin.setValue(value)
+        self._slider.setValue(round(self._share(value) * _STEPS))
         for widget in (self._slider, self._spin):
             widget.blockSignals(False)
 
     def _kind_chosen(self) -> None:
+        """A size stays the same size in the other unit."""
+        bits = 8000 / self._pixels  # a pixel has in a file of 1 kB
+        if self._spin.suffix() == _KINDS["bytes"].suffix:
+            self._values["bpp"] = max(round(self._values["bytes"] * bits, 3), _KINDS["bpp"].lowest)
+        elif self.kind == "bytes":
+            self._values["bytes"] = max(round(self._values["bpp"] / bits, 2), _KINDS["bytes"].lowest)
         self.show_rate(self.rate)
         self.changed.emit(self.rate, False)
 
     def _slid(self, position: int) -> None:
         share = position / _STEPS
-        if self._kind.currentData() == "quality":
-            self._quality = round(share * 100, 1)
+        if self.kind == "quality":
+            value = round(share * 100, 1)
         else:
-            self._bpp = float(f"{LOWEST_BPP * (HIGHEST_BPP / LOWEST_BPP) ** share:.3g}")
-        rate = self.rate
+            lowest, highest = self._ends()
+            value = float(f"{lowest * (highest / lowest) ** share:.3g}")
+        self._values[self.kind] = value
         self._spin.blockSignals(True)
-        self._spin.setValue(self._quality if rate.bpp is None else self._bpp)
+        self._spin.setValue(value)
         self._spin.blockSignals(False)
-        self.changed.emit(rate, True)
+        self.changed.emit(self.rate, True)
 
     def _released(self) -> None:
         self.changed.emit(self.rate, False)
 
     def _typed(self, value: float) -> None:
-        if self._kind.currentData() == "quality":
-            self._quality = value
-        else:
-            self._bpp = value
+        self._values[self.kind] = value
         self.show_rate(self.rate)
         self.changed.emit(self.rate, True)
 
+    def _ends(self) -> tuple[float, float]:
+        """The sizes at the slider's ends, in bpp or kB."""
+        by = self._pixels / 8000 if self.kind == "bytes" else 1.0
+        return LOWEST_BPP * by, HIGHEST_BPP * by
 
-def _slider_of(bpp: float) -> int:
-    """Sizes are judged by ratio, so the slider is logarithmic."""
-    share = math.log(max(bpp, 1e-6) / LOWEST_BPP) / math.log(HIGHEST_BPP / LOWEST_BPP)
-    return round(min(max(share, 0.0), 1.0) * _STEPS)
+    def _share(self, value: float) -> float:
+        """Where the slider stands. Sizes are judged by ratio, so for them it is logarithmic."""
+        if self.kind == "quality":
+            return value / 100
+        lowest, highest = self._ends()
+        share = math.log(max(value, 1e-6) / lowest) / math.log(highest / lowest)
+        return min(max(share, 0.0), 1.0)

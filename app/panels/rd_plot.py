@@ -13,6 +13,7 @@ from PySide6.QtGui import QColor, QPalette
 from PySide6.QtWidgets import QCheckBox, QComboBox, QFrame, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from app import text
+from app.panels.metrics import metric_tip
 from app.points import Point
 from app.state import METRICS
 from app.theme import is_dark
@@ -24,18 +25,25 @@ HEIGHT = 196
 _COLOURS = ("#d55e00", "#2f8fd6", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")
 _SHAPES = ("o", "s", "t", "d", "star", "p", "h")
 _SIGNS = dict(zip(_SHAPES, "\u25cf\u25a0\u25bc\u25c6\u2605\u2b1f\u2b22", strict=True))
+_HOLLOW = dict(zip(_SHAPES, "\u25cb\u25a1\u25bd\u25c7\u2606\u2b20\u2b21", strict=True))
 
 
 @dataclass(frozen=True)
 class _Look:
-    """How a codec's points are drawn."""
+    """How a codec's points are drawn; hollow and with a broken line: realistic decoders of its files."""
 
     colour: QColor
     shape: str
+    hollow: bool = False
+
+    @property
+    def sign(self) -> str:
+        """The shape as a letter."""
+        return (_HOLLOW if self.hollow else _SIGNS)[self.shape]
 
 
 class RdPlot(QFrame):
-    """A curve for each codec; the points the sides show are larger. Up is always better."""
+    """A curve for each codec and realism; the points the sides show are larger. Up is always better."""
 
     metric_chosen = Signal(str)
     point_chosen = Signal(object)  # Point
@@ -49,6 +57,7 @@ class RdPlot(QFrame):
         self.choice.setAccessibleName("Metric of the plot")
         for id in METRICS:
             self.choice.addItem(TABLE[id].label, id)
+            self.choice.setItemData(self.choice.count() - 1, metric_tip(id), Qt.ItemDataRole.ToolTipRole)
         self.log = QCheckBox("log")
         self.log.setToolTip("Equal ratios of the size are equally far apart")
         self.log.setAccessibleName("Logarithmic size axis")
@@ -80,7 +89,7 @@ class RdPlot(QFrame):
         return [point for curve in self._points.values() for point in curve]
 
     def show_points(self, points: Mapping[str, Sequence[Point]]) -> None:
-        """Draw curves, codec id to points. Nothing is drawn while the plot is hidden."""
+        """Draw curves, see `points_of`. Nothing is drawn while the plot is hidden."""
         if points != self._points:
             self._points = points
             self._draw()
@@ -121,8 +130,8 @@ class RdPlot(QFrame):
         item.setLabel("bottom", "bits per pixel")
         item.setLogMode(x=self.log.isChecked(), y=False)
         item.getViewBox().invertY(not metric.higher_is_better)
-        for codec, curve in self._points.items():
-            item.addItem(self._curve(_look(codec), metric.label, curve, ink))
+        for name, curve in self._points.items():
+            item.addItem(self._curve(_look(name), metric.label, curve, ink))
         self.hint.setText(self._legend() if self._points else "Every size and codec you try becomes a point.")
 
     def _curve(self, look: _Look, metric: str, curve: Sequence[Point], ink: QColor) -> Any:
@@ -134,10 +143,12 @@ class RdPlot(QFrame):
             [point.bpp for point in finite],
             [point.value for point in finite],
             data=finite,
-            pen=pyqtgraph.mkPen(colour, width=1.5),
+            pen=pyqtgraph.mkPen(
+                colour, width=1.5, style=Qt.PenStyle.DashLine if look.hollow else Qt.PenStyle.SolidLine
+            ),
             symbol=look.shape,
-            symbolBrush=colour,
-            symbolPen=[pyqtgraph.mkPen(ink if point.sides else colour, width=1.5) for point in finite],
+            symbolBrush=None if look.hollow else colour,
+            symbolPen=[_outline(look, point, ink) for point in finite],
             symbolSize=[12 if point.sides else 7 for point in finite],
         )
         drawn.scatter.setData(hoverable=True, tip=_tip_of(metric))
@@ -146,16 +157,26 @@ class RdPlot(QFrame):
 
     def _legend(self) -> str:
         names = []
-        for codec, curve in self._points.items():
-            look = _look(codec)
-            sign = f"<span style='color:{look.colour.name()}'>{_SIGNS[look.shape]}</span>"
+        for name, curve in self._points.items():
+            look = _look(name)
+            sign = f"<span style='color:{look.colour.name()}'>{look.sign}</span>"
             names.append(f"{sign}&nbsp;{escape(curve[0].name).replace(' ', '&nbsp;')}")
         return "&nbsp; ".join(names) + "<br>Click a point to show it."
 
 
-def _look(codec: str) -> _Look:
+def _outline(look: _Look, point: Point, ink: QColor) -> Any:
+    """A pen: what a side shows stands out, filled points by an outline, hollow ones by a thick one."""
+    import pyqtgraph
+
+    if look.hollow:
+        return pyqtgraph.mkPen(look.colour, width=2.5 if point.sides else 1.5)
+    return pyqtgraph.mkPen(ink if point.sides else look.colour, width=1.5)
+
+
+def _look(curve: str) -> _Look:
+    codec, _, realism = curve.partition("+")
     at = CATALOGUE.index(entry(codec))
-    return _Look(QColor(_COLOURS[at % len(_COLOURS)]), _SHAPES[at % len(_SHAPES)])
+    return _Look(QColor(_COLOURS[at % len(_COLOURS)]), _SHAPES[at % len(_SHAPES)], bool(realism))
 
 
 def _new_plot() -> Any:

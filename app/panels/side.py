@@ -24,7 +24,8 @@ from app import text, theme
 from app.panels.rate import RateControl
 from app.panels.realism import RealismControl
 from app.state import FILE, ORIGINAL, Phase, Side, SideView, codec_name
-from models.codec import CATALOGUE, Encoding, Rate
+from app.wishes import deviation
+from models.codec import CATALOGUE, Encoding
 
 BUSY_AFTER_MS = 500
 
@@ -78,6 +79,7 @@ class SidePanel(QFrame):
         self._patience = QTimer(self, singleShot=True, interval=BUSY_AFTER_MS)
         self._patience.timeout.connect(self._show_busy)
         self._view: SideView | None = None
+        self._filled: tuple[dict[str, str], bool] | None = None
         self.codec.activated.connect(lambda at: self.codec_chosen.emit(self.codec.itemData(at)))
         self.rate.changed.connect(self.rate_chosen)
         self.cancel.clicked.connect(self.cancelled)
@@ -117,6 +119,9 @@ class SidePanel(QFrame):
 
     def fill(self, reasons: Mapping[str, str], has_file: bool) -> None:
         """List the codecs; those with a reason cannot be chosen and tell it."""
+        if self._filled == (reasons, has_file):
+            return
+        self._filled = dict(reasons), has_file
         current = self.codec.currentData()
         model = QStandardItemModel(self.codec)
         model.appendRow(_item("Original", ORIGINAL, "The picture as it was opened"))
@@ -216,7 +221,7 @@ def _describe_file(view: SideView, encoding: Encoding) -> str:
         return f"{text.shortened(name)}\n{words}{_origin(encoding)}".strip()
     if encoding.note:
         return f"{words}\n{encoding.note[:1].upper()}{encoding.note[1:]}."
-    off = deviation(view.choice.rate, encoding.bytes, encoding.width * encoding.height)
+    off = deviation(view.choice.rate, encoding)
     if off is not None:
         return f"{words}{text.DOT}{_aim(off)}\nQuality {encoding.quality:.3g}{_origin(encoding)}"
     ratio = encoding.width * encoding.height * 3 / max(encoding.bytes, 1)
@@ -231,12 +236,6 @@ def _aim(off: float) -> str:
     """How near the wanted size is, in words."""
     share = text.percent(abs(off)).lstrip("+")
     return "on target" if share == "0.0%" else f"{share} {'above' if off > 0 else 'below'} target"
-
-
-def deviation(rate: Rate, count: int, pixels: int) -> float | None:
-    """How far a file is from the wanted size, as a share; None where a quality was asked for."""
-    target = rate.bpp * pixels / 8 if rate.bpp is not None else rate.bytes
-    return count / target - 1 if target else None
 
 
 def _tip(view: SideView) -> str:

@@ -63,7 +63,8 @@ _UNUSED = (
     "matplotlib/mpl-data/fonts/pdfcorefonts/*", "matplotlib/mpl-data/images/*",
     "PySide6/Qt/translations/*", "PySide6/translations/*", "PySide6/Qt/qml/*", "pyqtgraph/examples/*",
     "pyqtgraph/icons/*", "scipy/**/tests/*", "numpy/**/tests/*", "numpy/core/include/*", "numpy/*/*.a",
-    "cv2/data/*", "torch/lib/libtorch_global_deps*.debug", "torch/**/*.pyi", "*.pyi",
+    "cv2/data/*", "torch/lib/lib*test*.so", "torch/lib/libaoti_custom_ops.so",
+    "torch/lib/libbackend_with_compiler.so", "torch/lib/libtorch_global_deps*.debug", "*.pyi",
 )  # fmt: skip
 # GTK and its many libraries would come from the build machine.
 _NOT_LIBRARIES = (
@@ -100,24 +101,37 @@ def needed(binaries: list[Entry]) -> list[Entry]:
     return list(kept.values())
 
 
-def stripped(binaries: Iterable[Entry], folder: Path) -> list[Entry]:
-    """Torch's libraries without the names of inner functions, a fifth of their size; the others have none.
+# Of these it is known that they survive `strip` although they name folders to search for others.
+_STRIPPABLE = ("torch/lib/libtorch_*.so", "torch/lib/libc10.so", "libpython3.*.so*")
 
-    Only torch's: libraries that auditwheel has changed do not all survive `strip`, and Windows and macOS
-    keep such names in files of their own. Copies lie in `folder`.
+
+def stripped(binaries: Iterable[Entry], folder: Path) -> list[Entry]:
+    """Libraries without the names of inner functions and what debuggers want; copies lie in `folder`.
+
+    Not those with a search path: auditwheel wrote it into them, and what it has changed does not always
+    survive `strip`. Windows and macOS keep such names in files of their own.
     """
     if not sys.platform.startswith("linux") or shutil.which("strip") is None:
         return list(binaries)
-    folder.mkdir(parents=True, exist_ok=True)
     found = []
     for name, path, kind in binaries:
-        if fnmatch(name, "torch/lib/libtorch_*.so") or name == "torch/lib/libc10.so":
-            target = folder / Path(name).name
+        if _strippable(name, path):
+            target = folder / name
+            target.parent.mkdir(parents=True, exist_ok=True)
             subprocess.run(["strip", "--strip-unneeded", "-o", str(target), path], check=True)
             found.append((name, str(target), kind))
         else:
             found.append((name, path, kind))
     return found
+
+
+def _strippable(name: str, path: str) -> bool:
+    if any(fnmatch(name, pattern) for pattern in _STRIPPABLE):
+        return True
+    if ".so" not in name or ".libs/" in name or not Path(path).is_file():
+        return False
+    told = subprocess.run(["objdump", "-p", path], capture_output=True, text=True, check=False)
+    return told.returncode == 0 and not re.search(r"^\s+R(UN)?PATH\s", told.stdout, re.MULTILINE)
 
 
 def without_dropped(modules: Iterable[Entry]) -> list[Entry]:

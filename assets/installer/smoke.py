@@ -12,6 +12,7 @@ import contextlib
 import importlib.util
 import json
 import os
+import re
 import shutil
 import struct
 import subprocess
@@ -21,6 +22,8 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+
+from fetching import fetching, importing
 
 NOBODY = 65534
 LIMIT = 900  # seconds a command may take, on a machine that does other work too
@@ -71,6 +74,11 @@ class Smoke:
         self.check(False, f"{arguments[0]} prints JSON", "")
         return {}
 
+    @staticmethod
+    def say(text: str) -> None:
+        """A line of the log."""
+        say(text)
+
     def check(self, right: bool, what: str, measured: str = "", told: str = "") -> None:
         """Say whether something is as it should be."""
         say(f"{'ok  ' if right else 'FAIL'} {what:72} {measured}")
@@ -95,10 +103,21 @@ def snapshot(folder: Path) -> dict[str, tuple[int, int]]:
     return {str(p): (p.lstat().st_size, p.lstat().st_mtime_ns) for p in folder.rglob("*") if p.is_file()}
 
 
+def version(smoke: Smoke) -> None:
+    """What it is made of."""
+    told, _ = smoke.run("--version")
+    smoke.check("weights elic:lite" in told, "it names its weights", told=told)
+    first = told.partition("\n")[0]
+    smoke.check(re.search(r"[0-9a-f]{12}", first) is not None, "it names its revision", first)
+    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "--short=12", "HEAD"]
+    now = subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+    if now not in first:
+        say(f"note this checkout is {now}: make package builds it anew")
+
+
 def commands(smoke: Smoke, photo: Path) -> None:
     """The command line."""
-    version, _ = smoke.run("--version")
-    smoke.check("weights elic:lite" in version, "it names its weights", told=version)
+    version(smoke)
     name = smoke.here / "ein Foto äöü.jpg"
     shutil.copy(photo, name)
     name.chmod(0o644)
@@ -138,6 +157,8 @@ def commands(smoke: Smoke, photo: Path) -> None:
         told = listed.get(codec, {}).get("missing", "")
         smoke.check("install HFLIC with pip" in told, f"{codec} is absent and says why", told)
     folders(smoke, name)
+    fetching(smoke)
+    importing(smoke, name)
     smoke.run("bench", "--codecs", "elic", "--size", "64x64", "--repeats", "1")
     guide, _ = smoke.run("docs", "--text")
     smoke.check(guide.startswith("# User guide"), "the documentation is inside")

@@ -11,12 +11,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from models.bitstream.winograd import Winograd
 from models.errors import WeightsError
+from models.networks.subpixel import as_convolution
 
 WEIGHT_BITS = 14
 ACTIVATION_BITS = 10
@@ -25,6 +28,8 @@ CLAMP = float(1 << (13 + ACTIVATION_BITS))  # of an activation carried as an int
 _EXACT_SUM = float(1 << (53 - WEIGHT_BITS))
 # Unfolded columns held at a time: in the cache, and less than what the system clears anew for each call.
 _COLUMN_BYTES = 24 << 20
+# Minimal filtering is worth its transforms from so many outputs and positions on.
+_FILTER_OUTPUTS, _FILTER_POSITIONS = 32, 64
 
 
 def to_activation(x: Tensor) -> Tensor:
@@ -77,18 +82,38 @@ class FixedLayer:
 
     def columns(self, x: Tensor, rows: slice) -> Tensor:
         """Unfold the output rows `rows` of x: (C, h, w) to (C * taps, len(rows) * w)."""
-        channels, height, _ = x.shape
+        channels = x.shape[0]
+        if self.taps is not None:
+            everywhere = torch.ones(rows.stop - rows.start, x.shape[2], dtype=torch.bool)
+            return self.columns_at(x, rows, everywhere)
         if self.kernel == 1:
             return x[:, rows].reshape(channels, -1)
+        return functional.unfold(self._window(x, rows)[None], self.kernel)[0]
+
+    def columns_at(self, x: Tensor, rows: slice, chosen: Tensor) -> Tensor:
+        """The columns of `chosen` positions, (len(rows), w) booleans, alone: (C * taps, positions)."""
+        window = self._window(x, rows)
+        across = window.shape[2]
+        places = chosen.nonzero()
+        taps = torch.tensor(self.taps if self.taps is not None else range(self.kernel**2))
+        offsets = taps // self.kernel * across + taps % self.kernel
+        seen = offsets[:, None] + (places[:, 0] * across + places[:, 1])[None]
+        return window.flatten(1).index_select(1, seen.flatten()).view(-1, len(places))
+
+    def _window(self, x: Tensor, rows: slice) -> Tensor:
+        """What the output rows `rows` see of x, with zeros beyond its edges."""
         half = self.kernel // 2
-        above, below = max(half - rows.start, 0), max(rows.stop + half - height, 0)
+        above, below = max(half - rows.start, 0), max(rows.stop + half - x.shape[1], 0)
         strip = x[:, max(rows.start - half, 0) : rows.stop + half]
-        strip = functional.pad(strip, (half, half, above, below))
-        columns = functional.unfold(strip[None], self.kernel)[0]
-        if self.taps is None:
-            return columns
-        window = columns.view(channels, self.kernel**2, -1)[:, list(self.taps)]
-        return window.reshape(channels * len(self.taps), -1)
+        return functional.pad(strip, (half, half, above, below))
+
+    @cached_property
+    def filter(self) -> Winograd | None:
+        """The quicker way to the same sums, None where there is none."""
+        plain = self.taps is None and self.shuffle == 1 and self.kernel in (3, 5)
+        if not plain or len(self.bias) < _FILTER_OUTPUTS:
+            return None
+        return Winograd.of(self.matrix, self.kernel, _EXACT_SUM)
 
     def strips(self, height: int, width: int, channels: int) -> Iterator[slice]:
         """Output rows cut so that the columns of each strip stay within memory."""
@@ -98,14 +123,24 @@ class FixedLayer:
     def __call__(self, x: Tensor) -> Tensor:
         """x: (C, h, w) activations to (out, h, w), or (out / s^2, s h, s w) with a shuffle s."""
         channels, height, width = x.shape
-        strips = list(self.strips(height, width, channels))
+        quick = self.filter if height * width >= _FILTER_POSITIONS else None
+        if quick is not None and not quick.takes(x):
+            quick = None
+        strips = list((quick or self).strips(height, width, channels))
+        parts = (self._rows(x, rows, quick) for rows in strips)
         if len(strips) == 1:
-            out = self.on_columns(self.columns(x, strips[0])).view(-1, height, width)
+            out = next(parts)
         else:
             out = x.new_empty(len(self.bias), height, width)
-            for rows in strips:
-                out[:, rows] = self.on_columns(self.columns(x, rows)).view(len(out), -1, width)
+            for rows, part in zip(strips, parts, strict=True):
+                out[:, rows] = part
         return functional.pixel_shuffle(out[None], self.shuffle)[0] if self.shuffle > 1 else out
+
+    def _rows(self, x: Tensor, rows: slice, quick: Winograd | None) -> Tensor:
+        """The output rows `rows` of x: (C, h, w)."""
+        if quick is not None:
+            return self.finish(self.bias[:, None, None] + quick.sums(x, rows))
+        return self.on_columns(self.columns(x, rows)).view(len(self.bias), -1, x.shape[2])
 
 
 @dataclass(frozen=True)
@@ -158,35 +193,17 @@ def fixed_conv(layer: nn.Conv2d, *, relu: bool, mask: Tensor | None = None) -> F
 
 
 def fixed_deconv(layer: nn.ConvTranspose2d, *, relu: bool) -> FixedLayer:
-    """A transposed convolution as a convolution at the input's size followed by a pixel shuffle.
-
-    Output 2i + a of a kernel of 5 with padding 2 sees the inputs i + j through the tap a + 2 - 2j.
-    """
-    stride, kernel = layer.stride[0], layer.kernel_size[0]
-    half = kernel // 2
+    """A transposed convolution as a convolution at the input's size followed by a pixel shuffle."""
+    stride = layer.stride[0]
     if layer.output_padding[0] != stride - 1 or not _is_plain(layer):
         raise WeightsError(
             "a transposed convolution of the entropy networks must scale by its stride exactly"
         )
-    weight = _to_weight_grid(layer.weight)  # (in, out, k, k)
-    inputs, outputs = weight.shape[:2]
-    reach = half if stride == 1 else (half + stride - 1) // stride
-    window = 2 * reach + 1
-    matrix = torch.zeros(outputs, stride, stride, inputs, window, window, dtype=torch.float64)
-
-    def taps(phase: int) -> list[tuple[int, int]]:
-        pairs = ((j + reach, phase + half - stride * j) for j in range(-reach, reach + 1))
-        return [(place, tap) for place, tap in pairs if 0 <= tap < kernel]
-
-    for a in range(stride):
-        for b in range(stride):
-            for row, tap_row in taps(a):
-                for column, tap_column in taps(b):
-                    matrix[:, a, b, :, row, column] = weight[:, :, tap_row, tap_column].T
+    weight = as_convolution(_to_weight_grid(layer.weight), stride)
     return FixedLayer(
-        matrix.reshape(outputs * stride**2, -1).contiguous(),
+        weight.flatten(1).contiguous(),
         _bias(layer).repeat_interleave(stride**2),
-        window,
+        weight.shape[-1],
         relu,
         shuffle=stride,
     )

@@ -101,90 +101,36 @@ class _FixedGroup:
         return self.non_anchor.at(torch.cat([self.spatial.on_columns(near), known]))
 
 
-def _channel_net(nets: GroupContext, earlier: int) -> FixedNet | None:
-    """A group's channel context in fixed point, with zeros for those of all `earlier` channels it ignores."""
-    if nets.channel is None:
-        return None
-    net = fixed_net(nets.channel)
-    first, places = net.layers[0], [place for part in nets.seen for place in range(part.start, part.stop)]
-    if len(places) == earlier:
-        return net
-    matrix = first.matrix.new_zeros(len(first.bias), earlier, first.kernel**2)
-    matrix[:, places] = first.matrix.view(len(first.bias), len(places), -1)
-    return FixedNet((replace(first, matrix=matrix.flatten(1)), *net.layers[1:]))
-
-
 class _ChannelContexts:
-    """The channel contexts of all groups, fed group by group.
-
-    The first layers see all earlier groups; their sums grow as groups arrive, so that every group is
-    unfolded once and not once for each later one.
-    """
+    """The channel contexts of all groups, each from the earlier groups it sees."""
 
     def __init__(self, groups: list[tuple[GroupContext, slice]]) -> None:
         self.slices = [channels for _, channels in groups]
-        self.nets = [_channel_net(nets, channels.start) for nets, channels in groups]
-        first = [net.layers[0] if net is not None else None for net in self.nets]
-        self.kernel = max((layer.kernel for layer in first if layer is not None), default=1)
-        window = self.kernel**2
-        self._feeds: list[FixedLayer] = []
-        self._fed = [[n for n, (nets, _) in enumerate(groups) if own in nets.seen] for own in self.slices]
-        for number, (_, channels) in enumerate(groups[:-1]):
-            later = [layer for n in self._fed[number] if (layer := first[n]) is not None]
-            parts = [layer.matrix[:, channels.start * window : channels.stop * window] for layer in later]
-            matrix = torch.cat(parts).contiguous()
-            self._feeds.append(FixedLayer(matrix, torch.zeros(len(matrix)).double(), self.kernel, relu=False))
+        self.seen = [nets.seen for nets, _ in groups]
+        self.nets = [fixed_net(nets.channel) if nets.channel is not None else None for nets, _ in groups]
 
-    def start(self, height: int, width: int) -> list[Tensor | None]:
-        """The sums before any group is known: the biases, (hidden, height, width) each."""
-        return [
-            net.layers[0].bias[:, None, None].repeat(1, height, width) if net is not None else None
-            for net in self.nets
-        ]
+    def of(self, number: int, y_hat: Tensor, *, lean: bool) -> Tensor | None:
+        """The context of a group, (2C, h, w), when all earlier ones are known; None where it has none.
 
-    def feed(self, sums: list[Tensor | None], number: int, decoded: Tensor) -> None:
-        """Add what group `number` (C, h, w) gives to the sums of the later groups."""
-        if number >= len(self._feeds):
-            return
-        layer = self._feeds[number]
-        height, width = decoded.shape[1:]
-        for rows in layer.strips(height, width, decoded.shape[0]):
-            added = layer.matrix @ layer.columns(decoded, rows)
-            start = 0
-            for later in (sums[n] for n in self._fed[number]):
-                assert later is not None
-                part = added[start : start + len(later)]
-                later[:, rows] += part.view(len(later), -1, width)
-                start += len(later)
-
-    def at_once(self, number: int, y_hat: Tensor) -> Tensor | None:
-        """What `start`, `feed` and `finish` give, from all earlier groups when it is needed: (2C, h, w).
-
-        Earlier groups are unfolded again for each later one, but no sums wait in memory. In float32, which
-        holds any activation exactly.
+        `lean`: no copy of what is seen is made, and the context waits in float32, which holds it exactly.
         """
-        net = self.nets[number]
+        net, seen = self.nets[number], self.seen[number]
         if net is None:
             return None
-        first, earlier = net.layers[0], y_hat[: self.slices[number].start]
-        height, width = earlier.shape[1:]
-        x = earlier.new_empty(len(first.bias), height, width)
-        for rows in first.strips(height, width, len(earlier)):
-            x[:, rows] = first.on_columns(to_activation(first.columns(earlier, rows))).view(len(x), -1, width)
+        if not lean:
+            return net(torch.cat([y_hat[part] for part in seen]).clamp_(-CLAMP, CLAMP))
+        first, (height, width) = net.layers[0], y_hat.shape[1:]
+        x = y_hat.new_empty(len(first.bias), height, width)
+        for rows in first.strips(height, width, self.inputs(number)):
+            columns = torch.cat([first.columns(y_hat[part], rows) for part in seen])
+            x[:, rows] = first.on_columns(columns.clamp_(-CLAMP, CLAMP)).view(len(x), -1, width)
         for layer in net.layers[1:]:
             x = layer(x)
         return x.float()
 
-    def finish(self, sums: list[Tensor | None], number: int) -> Tensor | None:
-        """The context of a group from its complete sums, (2C, h, w); the sums are used up."""
-        net, total = self.nets[number], sums[number]
-        if net is None or total is None:
-            return None
-        sums[number] = None
-        x = net.layers[0].finish(total)
-        for layer in net.layers[1:]:
-            x = layer(x)
-        return x
+    def inputs(self, number: int) -> int:
+        """How many channels the context of a group sees."""
+        return sum(part.stop - part.start for part in self.seen[number])
 
 
 class ExactEntropyModel(ABC):
@@ -306,9 +252,8 @@ class ContextEntropyModel(ExactEntropyModel):
         anchors = anchor_mask(height, width, self.parity)[0, 0]
         y_hat = torch.zeros(self.latent, height, width, dtype=torch.float64)
         hyper = hyper.float() if lean else hyper  # 2^23 is the largest activation: still exact
-        sums = [] if lean else self.contexts.start(height, width)
         for number, (nets, channels) in enumerate(self.groups):
-            context = self.contexts.at_once(number, y_hat) if lean else self.contexts.finish(sums, number)
+            context = self.contexts.of(number, y_hat, lean=lean)
             for part, chosen in enumerate((anchors, ~anchors)):
                 watch.step("coding latents", (2 * number + part) / (2 * len(self.groups)))
                 if lean:
@@ -319,23 +264,20 @@ class ContextEntropyModel(ExactEntropyModel):
                 symbols = step(channels, chosen.flatten().nonzero().flatten(), self._indexes(scales), means)
                 values = means.add_(torch.from_numpy(symbols), alpha=GRID)
                 y_hat[channels][:, chosen] = values.view(channels.stop - channels.start, -1)
-            if not lean:
-                self.contexts.feed(sums, number, to_activation(y_hat[channels]))
         return y_hat
 
     def bytes_per_latent(self, *, lean: bool) -> float:
         """See ExactEntropyModel."""
         hyper = len(self.h_s.layers[-1].bias)
         nets = self.contexts.nets
-        first = [len(net.layers[0].bias) if net else 0 for net in nets]
         kept = 4.0 if lean else 8.0  # of an activation that waits
         most = 0.0
         for number, channels in enumerate(self.contexts.slices):
             size = channels.stop - channels.start
             widths = [len(layer.bias) for layer in net.layers] if (net := nets[number]) else [0]
-            waiting = 0 if lean else 8.0 * sum(first[number + 1 :])
-            making = 8.0 * max(a + b for a, b in zip([0, *widths], widths, strict=False)) + kept * widths[-1]
-            most = max(most, waiting + making, waiting + kept * widths[-1] + PASS_BYTES * size / 2)
+            given = 0 if lean else self.contexts.inputs(number)
+            making = 8.0 * max(a + b for a, b in zip([given, *widths], widths, strict=False))
+            most = max(most, making + kept * widths[-1], kept * widths[-1] + PASS_BYTES * size / 2)
         return 8.0 * self.latent + kept * hyper + most
 
     def _parameters(
@@ -362,7 +304,7 @@ class ContextEntropyModel(ExactEntropyModel):
             if part == 0:
                 here_found.copy_(nets.anchor_parameters(known))
             else:
-                near = nets.spatial.columns(anchors, rows)[:, here.flatten()]
+                near = nets.spatial.columns_at(anchors, rows, here)
                 here_found.copy_(nets.non_anchor_parameters(known, near))
         scales, means = found.chunk(2)
         return scales.flatten(), means.flatten()

@@ -18,6 +18,7 @@ from models.bitstream.container import NETWORKS, parse
 from models.codec import Rate
 from models.errors import WeightsError
 from models.importing.convert import Converted, convert
+from models.importing.loss import ExactLoss
 from models.learned import LearnedCodec
 from models.networks.stored import to_json
 from models.picture import Picture
@@ -26,37 +27,6 @@ from models.watch import QUIET, Watch
 SIDE = 256  # pixels of the photograph everything is measured on
 _ID = re.compile(r"[a-z0-9-]+(:[a-z0-9-]+)?")
 RECIPE = "imported"
-
-
-@dataclass(frozen=True)
-class ExactLoss:
-    """What fixed point and integer tables cost: bits per pixel and PSNR (dB) of the published float model, by
-    its own likelihoods, against a payload really coded and decoded. bpp: of the whole file.
-    """
-
-    float_bpp: float
-    exact_bpp: float
-    float_psnr: float
-    exact_psnr: float
-    bpp: float
-
-    @property
-    def rate(self) -> float:
-        """The payload against the float model's estimate, in percent more."""
-        return 100 * (self.exact_bpp / self.float_bpp - 1)
-
-    @property
-    def psnr(self) -> float:
-        """PSNR lost, in dB."""
-        return self.float_psnr - self.exact_psnr
-
-    def describe(self) -> str:
-        """One line for a person."""
-        gained = round(-self.psnr, 3) + 0.0  # no "-0.000"
-        return (
-            f"float model {self.float_bpp:.4f} bpp, {self.float_psnr:.2f} dB; exact bitstream "
-            f"{self.exact_bpp:.4f} bpp ({self.rate:+.2f}%), {self.exact_psnr:.2f} dB ({gained:+.3f} dB)"
-        )
 
 
 @dataclass(frozen=True)
@@ -87,8 +57,9 @@ def install(path: Path, id: str = "", watch: Watch = QUIET) -> Installed:
         trial = weights.save(found.network, card, Path(folder) / f"trial{weights.SUFFIX}", half=False)
         loss = measure(LearnedCodec(trial), watch)
     watch.step("installing", 0.9)
-    row = {"quality": 100.0, "bpp": loss.bpp, "psnr": loss.exact_psnr, "float_bpp": loss.float_bpp}
-    card = replace(card, validation=(row,), validation_data=f"{SIDE} x {SIDE} of matplotlib's sample photo")
+    card = replace(
+        card, validation=(loss.row(),), validation_data=f"{SIDE} x {SIDE} of matplotlib's sample photo"
+    )
     name = f"{codec.replace(':', '-')}-{trial.fingerprint[:8]}{weights.SUFFIX}"
     file = weights.save(found.network, card, weights.folders()[0] / name, half=False)
     rungs = {other.fingerprint for other in others} | {file.fingerprint}

@@ -14,10 +14,13 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from models.networks.layers import AttentionBlock, ResidualBottleneck
+from models.networks.subpixel import as_convolution
 
 _STRIP_BYTES = 16 << 20  # of a strip's hidden activations
+_FEW_OUTPUTS = 8  # oneDNN's transposed convolution leaves most of a vector empty then
 
 
 @cache
@@ -59,14 +62,49 @@ def run(layer: nn.Module, x: Tensor, *, own: bool) -> Tensor:
         return _bottleneck(layer, x if own else x.clone(memory_format=torch.preserve_format), relu=False)
     if isinstance(layer, AttentionBlock):
         return _attention(layer, x)
+    return _single(layer, x)
+
+
+def _single(layer: nn.Module, x: Tensor) -> Tensor:
+    """One layer that is no block."""
     if isinstance(layer, nn.Conv2d) and _is_plain(layer):
         return _convolve(layer, x, "none")
+    if isinstance(layer, nn.ConvTranspose2d) and _has_few_outputs(layer):
+        return _subpixel(layer, x)
     result: Tensor = layer(x)
     return result
 
 
 def _is_plain(layer: nn.Conv2d) -> bool:
     return type(layer) is nn.Conv2d and layer.padding_mode == "zeros" and isinstance(layer.padding, tuple)
+
+
+def _has_few_outputs(layer: nn.ConvTranspose2d) -> bool:
+    """Whether a layer is a plain one to a picture's colours."""
+    kernel, stride = layer.kernel_size[0], layer.stride[0]
+    return (
+        type(layer) is nn.ConvTranspose2d
+        and layer.out_channels <= _FEW_OUTPUTS
+        and kernel % 2 == 1
+        and layer.kernel_size == (kernel, kernel)
+        and layer.stride == (stride, stride)
+        and layer.padding == (kernel // 2, kernel // 2)
+        and layer.output_padding == (stride - 1, stride - 1)
+        and layer.dilation == (1, 1)
+        and layer.groups == 1
+    )
+
+
+def _subpixel(layer: nn.ConvTranspose2d, x: Tensor) -> Tensor:
+    """A transposed convolution as one at x's size; its few weights are rewritten at each call."""
+    operators = _operators()
+    assert operators is not None
+    stride = layer.stride[0]
+    weight = as_convolution(layer.weight, stride).contiguous(memory_format=torch.channels_last)
+    bias = layer.bias.repeat_interleave(stride**2) if layer.bias is not None else None
+    half = weight.shape[-1] // 2
+    out = operators[0](x, weight, bias, [half, half], [1, 1], [1, 1], 1, "none", [], "")
+    return functional.pixel_shuffle(out, stride)
 
 
 def _convolve(layer: nn.Conv2d, x: Tensor, activation: str, padding: tuple[int, int] | None = None) -> Tensor:

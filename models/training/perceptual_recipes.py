@@ -8,7 +8,7 @@ from typing import Literal
 from models.networks.elic import LITE_GROUPS_5, lite_config
 from models.networks.hflic import hflic_lite
 from models.networks.hific import hific_lite
-from models.training.recipes import Recipe, Round
+from models.training.recipes import HIFIC_BLOCKS, Recipe, Round
 from models.trunks import TrunkName
 
 # Mentzer et al. 2020 weigh the rate with 1.0 above 0.30 bpp and with 2^-4 below: here the rate is
@@ -164,6 +164,7 @@ PERCEPTUAL: dict[str, PerceptualRecipe] = {
             hific_lite,
             _LITE_ROUNDS,
             base="hific-lite",
+            eight_bit=HIFIC_BLOCKS,
             weights=HIFIC,
             discriminator_width=16,
             gan_from=_GAN_FROM,

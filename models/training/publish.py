@@ -258,7 +258,7 @@ def publish(
     network.load_state_dict({k: v for k, v in merged.items() if k in own})
     card = card_of(recipe, run, state, validation, losses)
     draft = run / f"export{weights.SUFFIX}"
-    file = weights.save(network, card, draft)
+    file = weights.save(network, card, draft, eight_bit=recipe.eight_bit)
     if _shipped(recipe) and draft.stat().st_size > _LARGEST_FILE:
         raise WeightsError(f"{draft} has {draft.stat().st_size} bytes, over the 12 MiB the project takes")
     judges = _FOR_THE_EYE if isinstance(recipe, PerceptualRecipe) else ("psnr",)
@@ -278,7 +278,7 @@ def publish(
         better = gain < 0 if gain is not None else all(_better_at_one_rate(old, card, m) for m in judges)
         if not better:
             return Published(recipe.name, card.steps, None, gain)
-    written = weights.save(network, card, target)
+    written = weights.save(network, card, target, eight_bit=recipe.eight_bit)
     weights.write_card(card, target)
     return Published(recipe.name, card.steps, target, gain, _left_behind(written))
 

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 
-from models.errors import HflicError
+from models.errors import HflicError, OutputError
 from models.networks.base import CompressionNetwork, NetworkOutput
 from models.networks.builders import build
 from models.training.board import Means, add_samples, add_scalars, add_validation
@@ -71,13 +71,27 @@ class Ema:
 
 
 def atomic_save(state: dict[str, Any], path: Path) -> None:
-    """torch.save that leaves either the old or the new file, whenever it is killed."""
+    """torch.save that leaves either the old or the new file, whenever it is killed.
+
+    Raises OutputError where it cannot be written, and then leaves nothing half-written.
+    """
     temporary = path.with_name(path.name + ".tmp")
-    with temporary.open("wb") as file:
-        torch.save(state, file)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    try:
+        with temporary.open("wb") as file:
+            torch.save(state, file)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except (OSError, RuntimeError) as error:
+        # torch's writer says "unexpected pos" of a full disk; the system's own words are behind that
+        cause = error if isinstance(error, OSError) else error.__context__
+        if not isinstance(cause, OSError):
+            raise
+        temporary.unlink(missing_ok=True)
+        raise OutputError(
+            f"cannot write {path}: {cause.strerror or cause}; what was saved before is kept, "
+            "go on from it with --resume"
+        ) from error
 
 
 def load_checkpoint(path: Path, *, mapped: bool = False) -> dict[str, Any]:

@@ -68,7 +68,7 @@ def test_a_third_and_a_fourth_codec_stand_beside_both_sides(
     assert [pane.which for pane in window.canvas.panes()] == ["left", "right", "third", "fourth"]
     columns = window.session.columns
     assert columns.title(Column.THIRD) == "C  JPEG 2000"
-    assert "bpp" in columns.line(Column.THIRD) and columns.line(Column.THIRD).endswith("dB")
+    assert "bpp" in columns.line(Column.THIRD) and " dB" in columns.line(Column.THIRD)
     assert columns.title(Column.FOURTH) == "D  Original"
     assert window.canvas.raster("fourth") is window.session.picture
     window.session.columns.choose(Column.FOURTH, "webp")
@@ -131,7 +131,7 @@ def test_labels_show_the_chosen_metric(qtbot: QtBot, window: Window, photo: Call
     pick(window, Column.THIRD, "jpeg2000")
     settle(qtbot, window)
     assert window.actions_by_id["label_psnr"].isChecked()
-    assert window.session.columns.line(Column.THIRD).endswith(" dB")
+    assert " dB" in window.session.columns.line(Column.THIRD)
     window.actions_by_id["label_lpips"].trigger()
     settle(qtbot, window)
     line = window.session.columns.line(Column.THIRD)

@@ -102,6 +102,52 @@ def test_every_recipe_is_in_the_training_guide() -> None:
         assert line.endswith(f"| {recipe.steps:,} of {recipe.rounds[0].batch} |")
 
 
+def test_the_training_guide_names_the_rounds() -> None:
+    from models.training.perceptual_recipes import PERCEPTUAL
+    from models.training.recipes import RECIPES
+
+    for recipe in (*RECIPES.values(), *PERCEPTUAL.values()):
+        for part in recipe.rounds:
+            assert re.search(rf"(?<![\d,]){part.steps:,}(?!,?\d)", _TEXTS["training"]), (recipe.name, part)
+
+
+def test_the_json_keys_of_the_architecture_are_those_that_are_printed(tmp_path: Path) -> None:
+    from matplotlib.cbook import get_sample_data
+
+    with get_sample_data("grace_hopper.jpg") as stream:
+        photo = Path(stream.name)
+    _, _, section = _TEXTS["architecture"].partition("## What scripts may rely on")
+    head, _, table = section.partition("\n## ")[0].partition("| command | keys |")
+    common = set(re.findall(r"`(\w+)`", head))
+    rows = {row[0]: row[1] for row in re.findall(r"^\| `([^|]+)` \| ([^|]+) \|$", table, re.MULTILINE)}
+
+    def named(command: str) -> set[str]:
+        return set(re.findall(r"`(\w+)`", rows[command]))
+
+    file = tmp_path / "a.jpg"
+    made = run_json("encode", photo, "--codec", "jpeg", "--quality", "30", "-o", file)
+    assert set(made) == common | named("encode")
+    assert set(run_json("decode", file, "-o", tmp_path / "a.png")) == common | named("decode")
+    assert set(run_json("info", file)) == common | named("info")
+    compared = run_json("compare", photo, "--codecs", "jpeg", "--quality", "30", "--metrics", "psnr")
+    assert set(compared) <= named("compare`, `figure")
+    assert set(compared["results"][0]) == common | {"note", "psnr"}
+    assert {"note", "psnr", "codec"} <= named("compare`, `figure")
+    listed = run_json("models", "list")
+    assert named("models list") <= {*listed, *listed["codecs"][0]}
+    fetchable = run_json("models", "fetch")
+    assert set(fetchable) <= named("models fetch")
+    known = set(typer_names())
+    assert {name.split()[0] for line in rows for name in line.split("`, `")} <= known
+
+
+def typer_names() -> list[str]:
+    """The commands there are."""
+    import typer
+
+    return list(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
+
+
 def test_every_module_the_architecture_names_is_there() -> None:
     root = Path(__file__).parents[2]
     for path in re.findall(r"`((?:app|models|tests|assets)/[\w/.]+)`", _TEXTS["architecture"]):

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import pickle
+import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +18,7 @@ from pytestqt.qtbot import QtBot
 from app.engine import Engine, Priority
 from app.raster import Raster, from_picture
 from app.tasks import Coded, Compress, OpenFile, SavePicture
-from app.worker import Failure
+from app.worker import Failure, receive, send
 from models.codec import Rate
 from models.picture import Picture
 from tests.app.chores import Crash, Echo, Fail, Polite, Stubborn, Sum
@@ -75,6 +80,44 @@ def test_pictures_travel_both_ways_unharmed(qtbot: QtBot, engine: Engine) -> Non
     raster = from_picture(Picture(scene(1201, 801)))  # above one chunk of the pipe
     job = engine.submit(Sum(raster.digest), Priority.OPEN, [raster])
     assert wait(qtbot, engine, job) == int(scene(1201, 801).sum(dtype=np.int64))
+
+
+def test_a_picture_that_is_cut_off_on_its_way_is_noticed() -> None:
+    ours, theirs = multiprocessing.Pipe()
+    with ours:
+        pixels = np.arange(200_000, dtype=np.uint8)
+        sender = threading.Thread(target=send, args=(theirs, pixels))
+        sender.start()
+        assert np.array_equal(receive(ours), pixels)
+        sender.join()
+        pieces: list[pickle.PickleBuffer] = []
+        head = pickle.dumps(pixels, protocol=5, buffer_callback=pieces.append)
+        theirs.send_bytes(pickle.dumps((head, [pixels.nbytes])))
+        theirs.send_bytes(bytes(400))
+        theirs.close()
+        with pytest.raises((EOFError, OSError)):
+            receive(ours)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there the pieces are copied by Python")
+def test_pixels_are_not_copied_under_the_lock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What `recv_bytes` receives is copied while no thread can draw: it is for the head alone."""
+    sizes: list[int] = []
+    kept = Connection.recv_bytes
+
+    def counted(connection: Connection) -> bytes:
+        found = kept(connection)
+        sizes.append(len(found))
+        return found
+
+    monkeypatch.setattr(Connection, "recv_bytes", counted)
+    ours, theirs = multiprocessing.Pipe()
+    with ours, theirs:
+        sender = threading.Thread(target=send, args=(theirs, np.full(3 << 20, 7, np.uint8)))
+        sender.start()
+        assert int(receive(ours).sum(dtype=np.int64)) == 7 * (3 << 20)
+        sender.join()
+    assert len(sizes) == 1 and sizes[0] < 1000
 
 
 @pytest.mark.parametrize(("chore", "limit"), [(Polite(), 0.15), (Stubborn(), 0.3)])

@@ -17,11 +17,13 @@ from app.state import Notice, Phase, Side
 from app.tasks import Compress, Difference, FindFaces, Measure, OpenFile, SaveFile, WarmUp
 from app.window import Window
 from models.codec import Rate
+from models.footprint import Footprint
 from tests.app.conftest import shown
 from tests.app.engines import HandEngine, InlineEngine
 from tests.app.test_session import coded, raster
 
-PAPER = Effort(600_000, 100_000, speed=1e10, exact_speed=1e10, memory=3e8, pixel_memory=800)
+NETWORK = Footprint(pixel=800, latent=8000, lean_latent=4000, channels=192, weights=3e8, tile=64)
+PAPER = Effort(600_000, 100_000, speed=1e10, exact_speed=1e10, footprint=NETWORK)
 
 
 @pytest.fixture
@@ -159,7 +161,7 @@ def test_each_codec_is_weighed_once_and_quick_work_is_not_told(qapp: object, han
     session.start()
     hand.all_usable()
     told = large(session, hand)
-    quick = Effort(1e4, 1e3, speed=1e11, exact_speed=1e10, memory=1e8, pixel_memory=100)
+    quick = Effort(1e4, 1e3, speed=1e11, exact_speed=1e10, footprint=NETWORK)
     assert quick.seconds(LARGE) < TELL_FROM_S
     hand.answer(Weigh, quick)
     session.set_rate(Side.LEFT, Rate(bpp=0.7))
@@ -188,23 +190,43 @@ def test_what_was_measured_counts_more_than_the_estimate(session: Session, hand:
 
 
 def test_memory_and_time_are_in_the_words() -> None:
-    words = in_words("hflic:paper", PAPER, 2_000_000, 200)
+    words = in_words("hflic:paper", PAPER, (1600, 1250), 200)
     assert words.startswith(
-        "HFLIC paper at 2.0 megapixels takes about 3 min and 1.90 GB of memory on this proc"
+        "HFLIC paper at 2.0 megapixels takes about 3 min and 2.73 GB of memory on this proc"
     )
+
+
+def test_the_memory_told_is_that_of_the_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is planned is told, not what the whole picture at once would take."""
+    assert "2.73 GB" in in_words("hflic:paper", PAPER, (1600, 1250), 200)
+    monkeypatch.setenv("HFLIC_MEMORY", "2G")
+    assert "1.96 GB" in in_words("hflic:paper", PAPER, (1600, 1250), 200)
+
+
+@pytest.mark.parametrize("allowed", ["1.5G", "nonsense"])
+def test_what_is_over_the_budget_is_not_foretold_a_time(
+    qapp: object, hand: HandEngine, monkeypatch: pytest.MonkeyPatch, allowed: str
+) -> None:
+    """The codec refuses it before it begins, and says which size would fit."""
+    session = Session(hand, "hflic:paper", "jpeg", Rate(bpp=0.5))  # type: ignore[arg-type]
+    session.start()
+    hand.all_usable()
+    told = large(session, hand)
+    monkeypatch.setenv("HFLIC_MEMORY", allowed)
+    hand.answer(Weigh, PAPER)
+    assert told == []
 
 
 def test_a_network_is_weighed_without_running_it() -> None:
     from app.forecast import _weigh
     from models.networks.builders import build, config
 
-    lite = _weigh(build(config("elic-5-lite")), "cpu")
+    lite = _weigh(build(config("elic-5-lite")), NETWORK, "cpu")
     assert lite.transforms > lite.entropy > 0
     assert lite.speed > 1e6
     assert lite.exact_speed > 1e6
     assert lite.seconds(10**6) > lite.seconds(10**6, searched=False) > 0
-    assert lite.bytes(2 * 10**6) - lite.bytes(10**6) == pytest.approx(10**6 * lite.pixel_memory)
-    assert 100 < lite.pixel_memory < 2000
+    assert lite.bytes(1000, 2000) > lite.bytes(1000, 1000) == NETWORK.plan(1000, 1000).bytes
 
 
 # The window

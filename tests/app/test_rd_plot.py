@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QPointF, Qt
+from PySide6.QtCore import QPoint, QPointF, Qt
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
+from app.panels.metrics import ROWS
 from app.points import points_of, show_point
 from app.session import Session
 from app.state import Side
@@ -96,6 +97,34 @@ def test_r_shows_the_plot_and_a_click_on_a_point_shows_it(qtbot: QtBot, window: 
     qtbot.waitUntil(shown_by_a_click, timeout=15_000)
     qtbot.keyClick(window.canvas, Qt.Key.Key_R)
     assert plot.isHidden()
+
+
+def test_hovering_names_a_point(qtbot: QtBot, window: Window) -> None:
+    window.inspector.show_plot(True)
+    plot = window.inspector.plot
+    box = plot._plot.getPlotItem().getViewBox()
+    point = next(point for point in plot.points if point.sides == "A")
+
+    def named_by_the_cursor() -> bool:
+        at = plot._plot.mapFromScene(box.mapViewToScene(QPointF(point.bpp, point.value)))
+        for way in (QPoint(30, 30), QPoint(0, 0)):
+            qtbot.mouseMove(plot._plot.viewport(), at + way)
+            QApplication.processEvents()
+        return "WebP (side A)" in box.toolTip()
+
+    qtbot.waitUntil(named_by_the_cursor, timeout=15_000)
+    _, rate, value = box.toolTip().splitlines()
+    assert rate.endswith(" bpp") and value.startswith("PSNR ")
+
+
+def test_metrics_are_told_in_a_sentence_with_their_paper(window: Window) -> None:
+    table, choice = window.inspector.metrics, window.inspector.plot.choice
+    for id, name in (("ms_ssim", "Wang et al. 2003"), ("lpips", "Zhang et al. 2018")):
+        tip = choice.itemData(choice.findData(id), Qt.ItemDataRole.ToolTipRole)
+        sentence, paper = tip.splitlines()
+        assert sentence.count(".") == 2 and "better." in sentence and paper.startswith(name)
+        row = next(at for at, row in enumerate(ROWS) if row.id == id)
+        assert table.item(row, 0).toolTip() == tip
 
 
 def test_in_a_low_window_the_plot_takes_the_place_of_the_numbers(qtbot: QtBot, window: Window) -> None:

@@ -15,12 +15,14 @@ from app.bundle import commands
 from app.gather import report_of
 from app.jobs import words_for
 from app.labels import side_label
+from app.panels.rd_plot import RdPlot
+from app.points import Point, points_of, show_point
 from app.raster import Raster, from_picture
 from app.realism import Redecode
 from app.restore import Remembered, SessionFile
 from app.session import Session
-from app.state import FILE, Choice, Phase, Side
-from app.tasks import Coded, Compress, OpenCoded, OpenFile
+from app.state import FILE, Choice, Key, Phase, Side
+from app.tasks import Coded, Compress, Measure, Measured, OpenCoded, OpenFile
 from app.window import Window
 from app.worker import Failure
 from models import codec as codecs
@@ -207,6 +209,55 @@ def test_the_slider_is_there_where_there_is_a_choice(qtbot: QtBot, window: Windo
     assert control.share == 0.0
     session.choose(Side.LEFT, "avif")
     assert control.isHidden()
+
+
+def measured(hand: HandEngine, value: float) -> None:
+    for given in hand.tasks(Measure):  # what was answered before is not waited for any more
+        hand.finished.emit(given.id, Measured(value))
+
+
+def test_realistic_pictures_are_points_of_their_own(session: Session, hand: HandEngine) -> None:
+    made = compressed(session, hand)
+    measured(hand, 33.0)
+    session.set_realism(Side.LEFT, 1.0)
+    assert list(points_of(session, "psnr")) == ["hflic", "jpeg"]
+    hand.answer(Redecode, again(made, 1.0, 5))
+    measured(hand, 31.0)
+    found = points_of(session, "psnr")
+    assert list(found) == ["hflic", "hflic+1", "jpeg"]
+    (faithful,), (realistic,) = found["hflic"], found["hflic+1"]
+    assert faithful.bpp == realistic.bpp and (faithful.value, realistic.value) == (33.0, 31.0)
+    assert (faithful.sides, realistic.sides) == ("", "A") and realistic.name == "HFLIC, realism 1"
+
+    given = len(hand.given)
+    assert show_point(session, faithful) is Side.LEFT
+    assert session.choice(Side.LEFT).realism == 0.0 and session.view(Side.LEFT).coded is made
+    assert points_of(session, "psnr")["hflic"][0].sides == "A"
+    assert show_point(session, realistic) is Side.LEFT
+    assert session.choice(Side.LEFT).realism == 1.0
+    assert points_of(session, "psnr")["hflic+1"][0].sides == "A"
+    assert len(hand.given) == given  # nothing was encoded, decoded or measured again
+
+
+def test_the_plot_tells_realistic_curves_from_faithful_ones(qtbot: QtBot) -> None:
+    plot = RdPlot()
+    qtbot.addWidget(plot)
+    key = Key("picture", "hflic-mse", Rate(bpp=0.25))
+    points = [Point(key, 0.25, 33.0, "B"), Point(key, 0.25, 31.0, "A", 0.5)]
+    plot.show_points({point.curve: [point] for point in points})
+    plot.show()
+    faithful, realistic = plot._plot.getPlotItem().listDataItems()
+    assert faithful.opts["pen"].color() == realistic.opts["pen"].color()
+    assert (faithful.opts["pen"].style(), realistic.opts["pen"].style()) == (
+        Qt.PenStyle.SolidLine,
+        Qt.PenStyle.DashLine,
+    )
+    assert faithful.opts["symbolBrush"] is not None and realistic.opts["symbolBrush"] is None
+    for words in (
+        "\u25a0</span>&nbsp;HFLIC&nbsp;(MSE)&nbsp;",
+        "\u25a1</span>&nbsp;HFLIC&nbsp;(MSE),&nbsp;realism",
+    ):
+        assert words in plot.hint.text()
 
 
 def test_the_next_start_takes_the_realism_up(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 from pathlib import Path
 
@@ -61,6 +62,25 @@ def test_recent_files_are_unique_newest_first_and_few(tmp_path: Path) -> None:
 def test_window_state_survives_text() -> None:
     assert unpacked(packed(b"\0\1\xff")) == b"\0\1\xff"
     assert unpacked("not base64!") == b""
+
+
+def test_the_log_begins_anew_before_it_grows_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = logging.getLogger()
+    before, level = list(root.handlers), root.level
+    monkeypatch.setattr(logging, "raiseExceptions", logging.raiseExceptions)
+    try:
+        start_log(tmp_path / "viewer.log")
+        for number in range(400):
+            logging.getLogger("app").info("line %d %s", number, "x" * 5000)
+    finally:
+        for handler in [handler for handler in root.handlers if handler not in before]:
+            root.removeHandler(handler)
+            handler.close()
+        root.setLevel(level)
+    logs = sorted(tmp_path.iterdir())
+    assert [path.name for path in logs] == ["viewer.log", "viewer.log.1", "viewer.log.2"]
+    assert all(path.stat().st_size <= 512_000 for path in logs)
+    assert "line 399 " in logs[0].read_text() and "line 0 " not in logs[2].read_text()
 
 
 def test_a_log_that_cannot_be_written_is_no_reason_to_stop(tmp_path: Path) -> None:

@@ -9,11 +9,14 @@ import pytest
 from PySide6.QtCore import Qt
 from pytestqt.qtbot import QtBot
 
+from app import text
 from app.panels.metrics import BETTER
+from app.panels.rate import RateControl
 from app.session import Session
 from app.state import FILE, ORIGINAL, Phase, Side
 from app.tasks import Compress, Measured
 from app.window import Window
+from app.wishes import deviation
 from models.codec import Rate
 from models.picture import Picture
 from tests.app.conftest import scene, shown
@@ -72,12 +75,58 @@ def test_presets_slider_and_lock_set_the_rate(
     assert not window.session.locked
     right = inspector.sides[Side.RIGHT].rate
     assert right.isVisible()
-    right._kind.setCurrentIndex(1)
-    right._kind.activated.emit(1)
+    choose_kind(right, "quality")
     right._spin.setValue(70)
     assert window.session.choice(Side.RIGHT).rate == Rate(quality=70)
     assert window.session.choice(Side.LEFT).rate.bpp is not None
     settle(qtbot, window)
+
+
+def choose_kind(control: RateControl, kind: str) -> None:
+    control._kind.setCurrentIndex(control._kind.findData(kind))
+    control._kind.activated.emit(control._kind.currentIndex())
+
+
+def test_a_size_in_bytes_is_chosen_once_for_both_sides(
+    qtbot: QtBot, window: Window, photo: Callable[..., Path]
+) -> None:
+    open_photo(qtbot, window, photo(width=200, height=80))
+    session, inspector = window.session, window.inspector
+    inspector.preset(0.3)
+    assert inspector.hint.text() == "\u2248 600 B" and inspector.rate._kind.findData("quality") < 0
+    choose_kind(inspector.rate, "bytes")
+    assert session.rate == Rate(bytes=600) and session.locked  # the same size in the other unit
+    assert inspector.hint.text() == "\u2248 0.300 bpp"
+    inspector.rate._spin.setValue(0.8)
+    assert {session.choice(side).rate for side in Side} == {Rate(bytes=800)}
+    settle(qtbot, window)
+    made = [session.view(side).coded for side in Side]
+    assert all(coded is not None and coded.encoding.bytes > 0 for coded in made)
+    for action in ("lock", "lock"):
+        window.actions_by_id[action].trigger()
+    assert session.locked and session.rate == Rate(bytes=800)
+    inspector.rate._slider.setValue(inspector.rate._slider.maximum())
+    assert session.rate == Rate(bytes=8000)  # 4 bits a pixel
+    choose_kind(inspector.rate, "bpp")
+    assert session.rate == Rate(bpp=4.0)
+    settle(qtbot, window)
+
+
+def test_the_label_says_how_far_off_its_size_a_side_is(
+    qtbot: QtBot, window: Window, photo: Callable[..., Path]
+) -> None:
+    open_photo(qtbot, window, photo())
+    session = window.session
+    for side in Side:
+        coded = session.view(side).coded
+        assert coded is not None
+        off = deviation(session.choice(side).rate, coded.encoding)
+        assert off is not None
+        parts = window.canvas._labels[side.value].line.split(text.DOT)
+        words = text.residual(off)
+        assert parts[0] == f"{text.bpp(coded.encoding.bpp)} bpp" and (parts[-1] == words) == bool(words)
+    assert (text.residual(0.0123), text.residual(-0.004)) == ("size +1.2%", "size \u22120.4%")
+    assert text.residual(0.0004) == text.residual(None) == ""
 
 
 def test_cancel_stops_and_offers_to_try_again(

@@ -60,6 +60,10 @@ Root: HKA; Subkey: "Software\Classes\Applications\hflic.exe\SupportedTypes"; Val
 Root: HKA; Subkey: "Software\Classes\Applications\hflic.exe\SupportedTypes"; ValueType: string; ValueName: ".webp"; ValueData: ""
 Root: HKA; Subkey: "Software\Classes\Applications\hflic.exe\SupportedTypes"; ValueType: string; ValueName: ".avif"; ValueData: ""
 Root: HKA; Subkey: "Software\Classes\Applications\hflic.exe\SupportedTypes"; ValueType: string; ValueName: ".tif"; ValueData: ""
+Root: HKA; Subkey: "Software\Classes\Applications\hflic.exe\SupportedTypes"; ValueType: string; ValueName: ".tiff"; ValueData: ""
+Root: HKA; Subkey: "Software\Classes\Applications\hflic.exe\SupportedTypes"; ValueType: string; ValueName: ".bmp"; ValueData: ""
+Root: HKA; Subkey: "Software\Classes\Applications\hflic.exe\SupportedTypes"; ValueType: string; ValueName: ".gif"; ValueData: ""
+Root: HKA; Subkey: "Software\Classes\Applications\hflic.exe\SupportedTypes"; ValueType: string; ValueName: ".jp2"; ValueData: ""
 
 [Run]
 Filename: "{app}\hflic.exe"; Description: "{cm:LaunchProgram,HFLIC}"; Flags: nowait postinstall skipifsilent
