@@ -116,9 +116,11 @@ package-test:
 	test -x dist/hflic/hflic || $(MAKE) package
 	$(PACKAGING)/bin/python assets/installer/smoke.py dist/hflic
 
+# Packing takes ten minutes: a package that is newer than the program stays.
 deb:
 	test -x dist/hflic/hflic || $(MAKE) package
-	$(PYTHON) assets/installer/linux/make_deb.py dist/hflic dist
+	test -n "$$(find dist -maxdepth 1 -name 'hflic_*.deb' -newer dist/hflic/hflic)" || \
+	  $(PYTHON) assets/installer/linux/make_deb.py dist/hflic dist
 
 # As root: installs and removes it in a root of its own.
 deb-test: deb

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import cycle
 from pathlib import Path
 
 import pytest
@@ -105,11 +106,12 @@ def test_hovering_names_a_point(qtbot: QtBot, window: Window) -> None:
     box = plot._plot.getPlotItem().getViewBox()
     point = next(point for point in plot.points if point.sides == "A")
 
-    def named_by_the_cursor() -> bool:
+    ways = cycle((QPoint(30, 30), QPoint(0, 0)))
+
+    def named_by_the_cursor() -> bool:  # one move a look: the plot leaves out what comes within 10 ms
         at = plot._plot.mapFromScene(box.mapViewToScene(QPointF(point.bpp, point.value)))
-        for way in (QPoint(30, 30), QPoint(0, 0)):
-            qtbot.mouseMove(plot._plot.viewport(), at + way)
-            QApplication.processEvents()
+        qtbot.mouseMove(plot._plot.viewport(), at + next(ways))
+        QApplication.processEvents()
         return "WebP (side A)" in box.toolTip()
 
     qtbot.waitUntil(named_by_the_cursor, timeout=15_000)

@@ -134,7 +134,10 @@ def main() -> None:
         control(tree, sorted({*needed(package), *ALWAYS}))
         target = out / f"hflic_{version()}_{_said('dpkg', '--print-architecture').strip()}.deb"
         how = QUICK if "--quick" in sys.argv[3:] else SMALL
-        _said("dpkg-deb", "--root-owner-group", *how, "--build", str(tree), str(target))
+        with tempfile.TemporaryDirectory(dir=out) as aside:  # minutes pass: what was there stays meanwhile
+            made = Path(aside) / target.name
+            _said("dpkg-deb", "--root-owner-group", *how, "--build", str(tree), str(made))
+            made.replace(target)
     print(f"{target}: {target.stat().st_size / 1e6:.0f} MB")  # noqa: T201
 
 
