@@ -276,7 +276,8 @@ class ContextEntropyModel(ExactEntropyModel):
             size = channels.stop - channels.start
             widths = [len(layer.bias) for layer in net.layers] if (net := nets[number]) else [0]
             given = 0 if lean else self.contexts.inputs(number)
-            making = 8.0 * max(a + b for a, b in zip([given, *widths], widths, strict=False))
+            # What is given stays until the last layer is done: the call holds it.
+            making = 8.0 * (given + max(a + b for a, b in zip([0, *widths], widths, strict=False)))
             most = max(most, making + kept * widths[-1], kept * widths[-1] + PASS_BYTES * size / 2)
         return 8.0 * self.latent + kept * hyper + most
 
