@@ -192,11 +192,17 @@ def _sheet(name: str, picture: Picture, results: list[Result]) -> Picture:
         cells.append(
             Cell(
                 result.decoded,
-                codecs.entry(encoding.codec).name,
+                _called(encoding.codec),
                 (f"{encoding.bpp:.3f} bpp, {encoding.bytes:,} bytes", *_pairs(measured)),
             )
         )
     return make_sheet(name, cells, region)
+
+
+def _called(id: str) -> str:
+    """A codec's name, with the realism its files were decoded with where its id tells one."""
+    name, realism = codecs.entry(id).name, id.partition("+")[2]
+    return f"{name}, realism {realism}" if realism else name
 
 
 def _pairs(texts: list[str]) -> list[str]:

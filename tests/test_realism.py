@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +13,7 @@ import pytest
 import torch
 from safetensors.numpy import load_file, save_file
 
+from app import sheet
 from models import codec as codecs
 from models import learned, realism, weights
 from models.codec import Codec, Rate
@@ -347,3 +348,22 @@ def test_compare_and_evaluate_tell_the_decoders_apart(both: LearnedCodec, tmp_pa
     assert [(row["codec"], row["psnr"]) for row in told["averages"]] == [
         (row["codec"], row["psnr"]) for row in rows
     ]
+
+
+def test_the_sheet_of_a_comparison_names_the_decoders(
+    both: LearnedCodec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[str] = []
+
+    def make_sheet(title: str, cells: Sequence[sheet.Cell], region: sheet.Region) -> Picture:
+        drawn.extend(cell.name for cell in cells)
+        return made_sheet(title, cells, region)
+
+    made_sheet = sheet.make_sheet
+    monkeypatch.setattr(sheet, "make_sheet", make_sheet)
+    photo(64, 48).save(tmp_path / "a.png")
+    ids, out = "elic-5:lite,elic-5:lite+0.5", tmp_path / "sheet.png"
+    run_json(
+        "compare", tmp_path / "a.png", "--codecs", ids, "--quality", "50", "--metrics", "psnr", "-o", out
+    )
+    assert drawn == ["Original", "ELIC (5 groups)", "ELIC (5 groups), realism 0.5"] and out.exists()
