@@ -31,5 +31,7 @@ def bench_peers(size: tuple[int, int], repeats: int, threads: int | None, as_jso
     hint(
         f"Elic2022Official, 5 groups, {size[0]}x{size[1]}, {found.threads} threads, {repeats} pairs; "
         f"bytes {found.bytes[0]} and {found.bytes[1]} ({off:+.2f}%); "
-        f"pixels at most {found.levels} levels apart, {100 * found.differing:.2f}% differ"
+        f"pixels at most {found.levels} levels apart, {100 * found.differing:.2f}% differ "
+        f"({100 * found.latents:.2f}% of the latents round differently; "
+        f"from the same latents pixels are at most {found.same_levels} apart)"
     )

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from models.bench import available_cores, begin, bench_picture
+from models.bitstream.container import parse
 from models.codec import Rate
 from models.errors import CodecError
 from models.picture import Picture
@@ -46,12 +47,16 @@ class PeerResult:
     """All pairs, ours first in each.
 
     bytes: of the files; levels: how far decoded pixels are apart at most; differing: the share that is apart.
+    The programs' sums differ in their last bits, so a latent near one half may round to either side: latents
+    is the share that did, same_levels how far pixels are apart where both synthesise from the same latents.
     """
 
     runs: tuple[PeerRun, ...]
     bytes: tuple[int, int]
     levels: int
     differing: float
+    latents: float
+    same_levels: int
     threads: int
 
     def ratio(self, name: str) -> float:
@@ -159,11 +164,36 @@ def _compare(
         _pair(theirs, ours, x, picture)  # warms up
         pairs = [_pair(theirs, ours, x, picture) for _ in range(repeats)]
     _, coded, decoded, data, pixels = pairs[-1]
-    levels = (decoded["x_hat"][0].permute(1, 2, 0) * 255).round().clamp(0, 255).numpy()
-    apart = np.abs(levels - pixels.astype(np.float32))
+    apart = _apart(decoded["x_hat"], pixels)
+    with torch.inference_mode():
+        latents, same_levels = _from_the_same(theirs, ours, coded, data, pixels)
     sizes = (len(data), _size(coded["strings"]))
-    runs = tuple(pair[0] for pair in pairs)
-    return PeerResult(runs, sizes, int(apart.max()), float((apart > 0).mean()), threads)
+    return PeerResult(
+        tuple(pair[0] for pair in pairs),
+        sizes,
+        int(apart.max()),
+        float((apart > 0).mean()),
+        latents,
+        same_levels,
+        threads,
+    )
+
+
+def _apart(x_hat: Any, pixels: Any) -> Any:
+    """By how many levels their picture, (1, 3, H, W) in 0..1, and our pixels (H, W, 3) differ."""
+    levels = (x_hat[0].permute(1, 2, 0) * 255).round().clamp(0, 255).numpy()
+    return np.abs(levels - pixels.astype(np.float32))
+
+
+def _from_the_same(theirs: Any, ours: Any, coded: Any, data: bytes, pixels: Any) -> tuple[float, int]:
+    """The share of latents that the two round differently, and what their synthesis makes of ours."""
+    seen: list[Any] = []
+    watching = theirs.g_s.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+    theirs.decompress(coded["strings"], coded["shape"])
+    watching.remove()
+    y_hat = ours.decode_latents(parse(data))[None].float()
+    differ = float(((y_hat - seen[0]).abs() > 0.5).float().mean())
+    return differ, int(_apart(theirs.g_s(y_hat), pixels).max())
 
 
 def _pair(theirs: Any, ours: Any, x: Any, picture: Picture) -> tuple[PeerRun, Any, Any, bytes, Any]:

@@ -37,6 +37,7 @@ def test_both_sides_code_the_same(
     ours, theirs = found.bytes
     assert ours == pytest.approx(theirs, abs=160) and theirs > 100  # ten strings of theirs end in states
     assert found.levels <= 1 or found.differing < 0.02  # a latent at one half may round to either side
+    assert found.same_levels <= 1 and found.latents < 0.02
     for run_ in found.runs:
         assert all(s > 0 for pair in (run_.encode_s, run_.decode_s, run_.encode_cpu_s) for s in pair)
     monkeypatch.setattr(peers, "compare", lambda *_, **__: found)
@@ -52,7 +53,7 @@ def test_both_sides_code_the_same(
 def test_ratios_are_of_pairs() -> None:
     one = peers.PeerRun((1.0, 2.0), (1.0, 1.0), (1.0, 1.0), (1.0, 1.0))
     runs = (one, replace(one, encode_s=(4.0, 4.0)), replace(one, encode_s=(1.0, 5.0)))
-    found = peers.PeerResult(runs, (10, 10), 0, 0.0, 1)
+    found = peers.PeerResult(runs, (10, 10), 0, 0.0, 0.0, 0, 1)
     assert found.ratio("encode_s") == 2.0 and found.seconds("encode_s") == (1.0, 4.0)
 
 

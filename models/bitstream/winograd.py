@@ -17,7 +17,7 @@ from torch.nn import functional
 
 TILE = 6
 _SCALE = 24.0  # of the kernel's transform, in each direction
-_STRIP_BYTES = 28 << 20  # of a strip's tiles before and after the first half of their transform
+_STRIP_BYTES = 16 << 20  # of a strip's rows transformed, and of one sixth of its tiles
 _POINTS = (0, 1, -1, 2, -2)  # and infinity
 
 # What a polynomial of degree 5 is at the points, taken back: rows times inputs.
@@ -87,7 +87,8 @@ class Winograd:
 
     def strips(self, height: int, width: int, channels: int) -> Iterator[slice]:
         """Output rows cut, at tiles, so that a strip's tiles stay near the cache."""
-        row = 2 * 8 * TILE**2 * channels * -(-width // self.step)
+        across = -(-width // self.step)
+        row = 8 * TILE * channels * (2 * across + across * self.step + self.kernel - 1)
         tiles = -(-height // self.step)
         count = -(-tiles // max(_STRIP_BYTES // row, 1))
         rows = self.step * -(-tiles // count)  # strips of one size: a short one would take as many products
@@ -99,20 +100,34 @@ class Winograd:
         count = rows.stop - rows.start
         down, across = -(-count // step), -(-width // step)
         top, bottom = rows.start - half, rows.start + down * step + half
-        seen = x[:, max(top, 0) : min(bottom, height)]
+        seen = x[:, max(top, 0) : min(bottom, height)].permute(1, 2, 0)  # channels side by side
         right = across * step + half - width
-        seen = functional.pad(seen, (half, right, max(-top, 0), max(bottom - height, 0)))
-        tiles = functional.unfold(seen[None], TILE, stride=step)
+        seen = functional.pad(seen, (0, 0, half, right, max(-top, 0), max(bottom - height, 0)))
         # Rows of a tile first, then row by row its columns: 6 of 36 planes of products are held at a time.
-        by_row = torch.matmul(_INPUT, tiles.view(inputs, TILE, -1)).view(inputs, TILE, TILE, -1)
+        by_row = x.new_empty(TILE, down, seen.shape[1], inputs)
+        _transform([seen[i::step][:down] for i in range(TILE)], by_row)
+        tiles = x.new_empty(TILE, down, across, inputs)
         ends = _output_transform(step)
         total = x.new_zeros(step, step, self.weight.shape[1], down, across)
         for row, adds in enumerate(ends.T.tolist()):
-            transformed = torch.matmul(_INPUT, by_row[:, row]).transpose(0, 1)
-            products = torch.bmm(self.weight[TILE * row : TILE * (row + 1)], transformed)
+            _transform([by_row[row, :, i::step][:, :across] for i in range(TILE)], tiles)
+            weight = self.weight[TILE * row : TILE * (row + 1)]
+            products = torch.bmm(weight, tiles.view(TILE, -1, inputs).transpose(1, 2))
             part = (ends @ products.flatten(1)).view(total.shape[1:])
             for place, factor in enumerate(adds):
                 if factor:
                     total[place].add_(part, alpha=factor)
         total = total.div_(_SCALE**2).permute(2, 3, 0, 4, 1)
         return total.reshape(-1, down * step, across * step)[:, :count, :width]
+
+
+def _transform(taps: list[Tensor], out: Tensor) -> None:
+    """out[t] becomes the sum of `_INPUT`[t, i] taps[i]; sums that two rows share are taken once."""
+    first, *rest, last = taps
+    one, two, three, four = rest
+    torch.sub(four, two, alpha=5, out=out[0]).add_(first, alpha=4)
+    torch.sub(last, three, alpha=5, out=out[5]).add_(one, alpha=4)
+    for factor, weight, place in ((4, 1, 1), (1, 2, 3)):
+        even, odd = torch.sub(four, two, alpha=factor), torch.sub(three, one, alpha=factor)
+        torch.add(even, odd, alpha=weight, out=out[place])
+        torch.sub(even, odd, alpha=weight, out=out[place + 1])
