@@ -305,6 +305,8 @@ def run(task: Task) -> Row:
         begin = time.perf_counter()
         decoded = coder.decode(encoding.data)
         decode_s = time.perf_counter() - begin
+        if "dists" in task.metrics:
+            _keep_reference()
         measured = measure(task.metrics, picture, decoded)
         if task.kept is not None:
             task.kept.parent.mkdir(parents=True, exist_ok=True)
@@ -324,6 +326,13 @@ def run(task: Task) -> Row:
         note=encoding.note,
         metrics=measured,
     )
+
+
+def _keep_reference() -> None:
+    """Tasks come picture by picture: what DISTS makes of the original serves every codec and rate."""
+    from models import perceptual
+
+    perceptual.keep_reference()
 
 
 def measure(names: Iterable[str], reference: Picture, picture: Picture) -> dict[str, float | None]:

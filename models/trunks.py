@@ -222,5 +222,5 @@ class ArrayUnpickler(pickle.Unpickler):
 
 
 def as_tensor(pixels: NDArray[np.uint8]) -> Tensor:
-    """(H, W, 3) bytes to (1, 3, H, W) floats in 0..1."""
-    return torch.from_numpy(pixels.transpose(2, 0, 1)[None].astype(np.float32) / np.float32(255))
+    """(H, W, 3) bytes to (1, 3, H, W) floats in 0..1, channels last in memory as convolutions like it."""
+    return torch.from_numpy(pixels[None].astype(np.float32) / np.float32(255)).permute(0, 3, 1, 2)

@@ -22,6 +22,7 @@ from models.errors import WeightsError
 from models.learned import LearnedCodec
 from models.networks import builders
 from models.networks.stored import to_json
+from models.perceptual import keep_reference
 from models.picture import Picture
 from models.training.data import photo_paths
 from models.training.paper_recipes import PAPER
@@ -120,20 +121,23 @@ def measure(
     known = (*_METRICS, *(m for m in judges if m not in (*_METRICS, OFF_GRID)))
     paths = photo_paths(folder)
     chosen = [Picture.open(p) for p in paths[:: max(len(paths) // _PICTURES, 1)][:_PICTURES]]
-    rows = []
-    for quality in (100.0,) if codec.one_rate else _QUALITIES:
-        values: list[list[float]] = []
-        for picture in chosen:
+    qualities = (100.0,) if codec.one_rate else _QUALITIES
+    values: list[list[list[float]]] = [[] for _ in qualities]
+    keep_reference()
+    for picture in chosen:
+        for quality, found in zip(qualities, values, strict=True):
             encoding = codec.encode(picture, Rate(quality=quality))
             decoded = codec.decode(encoding.data, realism=share)
             numbers = [metrics.compute(m, picture, decoded) for m in known]
             if "lpips" in known:
                 numbers.append(metrics.compute("lpips", _off_grid(picture), _off_grid(decoded)))
-            values.append([encoding.bpp, *numbers])
-        means = np.mean(values, axis=0).tolist()
-        names = ("quality", "bpp", *known, *((OFF_GRID,) if "lpips" in known else ()))
-        rows.append(dict(zip(names, [quality, *means], strict=True)))
-    return tuple(rows)
+            found.append([encoding.bpp, *numbers])
+    keep_reference(0)
+    names = ("quality", "bpp", *known, *((OFF_GRID,) if "lpips" in known else ()))
+    return tuple(
+        dict(zip(names, [quality, *np.mean(found, axis=0).tolist()], strict=True))
+        for quality, found in zip(qualities, values, strict=True)
+    )
 
 
 def _off_grid(picture: Picture) -> Picture:
