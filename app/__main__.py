@@ -16,6 +16,10 @@ def main() -> None:
     if sys.platform == "win32":
         # Qt's and torch's DLLs find each other's run-time libraries only in this order.
         import torch  # noqa: F401
+    if sys.argv[1:2] == ["train"]:  # this process ends with the training
+        from models.memory import keep_freed_memory
+
+        keep_freed_memory()
     try:
         from app.cli import app
 

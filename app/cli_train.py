@@ -87,7 +87,6 @@ def _train_one(
 ) -> None:
     from models.training.processes import launch
     from models.training.start import recipe_named, trainer_for
-    from models.training.threads import keep_freed_memory
     from models.training.trainer import CHECKPOINT
 
     folder = out or runs / name
@@ -96,7 +95,6 @@ def _train_one(
             f"{folder} holds a run already: add --resume to go on with it, or choose another --out"
         )
     processes = launch(*where)
-    keep_freed_memory()
     with _said_once(processes), _reports() as report:
         trainer = trainer_for(
             name, data, folder, runs=runs, validation=validation, threads=threads, processes=processes
@@ -113,10 +111,8 @@ def _train_one(
 def _train_queue(data: Path, runs: Path, validation: Path | None, where: tuple[int, str]) -> None:
     from models.training.processes import launch
     from models.training.queue import run_queue
-    from models.training.threads import keep_freed_memory
 
     processes = launch(*where)
-    keep_freed_memory()
     with _said_once(processes), _reports() as report:
         run_queue(data, runs, validation, report, processes)
 

@@ -7,11 +7,14 @@ import sys
 
 import pytest
 
+from app import __main__ as program
+from models import memory
+
 _PAGES = """
 import resource
 import sys
 import torch
-from models.training.threads import keep_freed_memory
+from models.memory import keep_freed_memory
 
 torch.set_num_threads(1)
 if sys.argv[1] == "kept":
@@ -34,3 +37,14 @@ def _pages(how: str) -> int:
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc's mallopt")
 def test_freed_memory_stays() -> None:
     assert _pages("kept") * 4 < _pages("plain")
+
+
+def test_only_training_keeps_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept: list[str] = []
+    monkeypatch.setattr(memory, "keep_freed_memory", lambda: kept.append(sys.argv[1]))
+    for command in ("train", "info"):
+        monkeypatch.setattr(sys, "argv", ["hflic", command, "--help"])
+        with pytest.raises(SystemExit) as ended:
+            program.main()
+        assert not ended.value.code
+    assert kept == ["train"]

@@ -1,10 +1,8 @@
-"""What training asks of the machine: threads while other work comes and goes, memory that stays at hand."""
+"""How many threads training should use while other work comes and goes on the same machine."""
 
 from __future__ import annotations
 
-import ctypes
 import os
-import sys
 import time
 from pathlib import Path
 
@@ -19,24 +17,6 @@ def _busy_seconds() -> float | None:
         return None
     user, nice, system = (int(value) for value in fields[1:4])
     return (user + nice + system) / os.sysconf("SC_CLK_TCK")
-
-
-# glibc's names for what `mallopt` sets (malloc.h), and the most it can be given.
-_TRIM_THRESHOLD, _MMAP_THRESHOLD, _MOST = -1, -3, 2**31 - 1
-
-
-def keep_freed_memory() -> bool:
-    """Have the C library keep freed memory for the next step; True where it can be told so (glibc).
-
-    Else every large tensor of every step is made of pages that the system has to clear first: 19,000 of
-    them a step of 8 x 192 x 192, and 6% of its time. For a process that ends with the training.
-    """
-    if not sys.platform.startswith("linux"):
-        return False
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is None:  # musl has none
-        return False
-    return bool(mallopt(_TRIM_THRESHOLD, _MOST) and mallopt(_MMAP_THRESHOLD, _MOST))
 
 
 class ThreadGovernor:
