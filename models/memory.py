@@ -90,15 +90,14 @@ def forget_peak() -> bool:
 
 def give_back() -> None:
     """Return to the system what was freed; glibc keeps hundreds of megabytes of it. Takes milliseconds."""
-    if (trim := _trim()) is not None:
+    if (trim := _of_glibc("malloc_trim")) is not None:
         trim(0)
 
 
 @cache
-def _trim() -> Any:
-    if not sys.platform.startswith("linux"):
-        return None
-    return getattr(ctypes.CDLL(None), "malloc_trim", None)  # musl has none
+def _of_glibc(name: str) -> Any:
+    """A function of the C library's for memory, None where there is none: elsewhere, and in musl."""
+    return getattr(ctypes.CDLL(None), name, None) if sys.platform.startswith("linux") else None
 
 
 # glibc's names for what `mallopt` sets (malloc.h), and the most it can be given.
@@ -111,9 +110,5 @@ def keep_freed_memory() -> bool:
     Else every large tensor of every step is made of pages that the system has to clear first: 19,000 of
     them a step of 8 x 192 x 192, and 6% of its time. For a process that ends with the training.
     """
-    if not sys.platform.startswith("linux"):
-        return False
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is None:  # musl has none
-        return False
-    return bool(mallopt(_TRIM_THRESHOLD, _MOST) and mallopt(_MMAP_THRESHOLD, _MOST))
+    mallopt = _of_glibc("mallopt")
+    return bool(mallopt and mallopt(_TRIM_THRESHOLD, _MOST) and mallopt(_MMAP_THRESHOLD, _MOST))
