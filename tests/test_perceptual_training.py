@@ -248,6 +248,52 @@ def test_a_decoder_only_run_goes_over_to_new_weights_of_its_base(
     assert all(torch.equal(dict(second.network.named_parameters())[k], new[k]) for k in frozen)
 
 
+def test_a_later_round_takes_over_what_its_base_has_learned_since(
+    photos: Path, tmp_path: Path, base: CompressionNetwork
+) -> None:
+    part = replace(RECIPE.rounds[0], steps=6)
+    recipe = replace(RECIPE, rounds=(part, part))
+    newer = deepcopy(base)
+    torch.manual_seed(9)
+    with torch.no_grad():
+        for value in newer.parameters():
+            value.add_(0.01 * torch.randn_like(value))
+
+    first = trainer(photos, tmp_path / "run", base, recipe)
+    first.run(until=3)
+    first.close()
+    within = trainer(photos, tmp_path / "run", newer, recipe)
+    assert differing(whole_state(within), whole_state(first)) == [], "not in the middle of a round"
+    within.run(until=6)
+    within.close()
+    second = trainer(photos, tmp_path / "run", newer, recipe)
+    old, new, was = (dict(m.named_parameters()) for m in (base, newer, within.network))
+    for name, value in second.network.named_parameters():
+        torch.testing.assert_close(value, was[name] + new[name] - old[name])
+        moved = within.ema.shadow[name] + new[name] - old[name]
+        torch.testing.assert_close(second.ema.shadow[name], moved)
+    assert second.base is not None
+    assert differing(dict(newer.state_dict()), dict(second.base.state_dict())) == []
+    again = trainer(photos, tmp_path / "run", base, recipe)
+    assert differing(whole_state(again), whole_state(within)) == [], "nothing to take over"
+    second.run(until=8)
+    for run in (again, second):
+        run.close()
+
+
+def test_the_style_term_may_join_before_the_adversary(
+    photos: Path, tmp_path: Path, base: CompressionNetwork
+) -> None:
+    recipe = replace(RECIPE, style_from=2 / 24, gan_from=4 / 24)
+    run = trainer(photos, tmp_path / "run", base, recipe)
+    seen = []
+    for _ in range(6):
+        run.train_step()
+        seen.append((run.scalars["style"] > 0, run.scalars["gan"] != 0, "discriminator" in run.scalars))
+    run.close()
+    assert seen == 2 * [(False,) * 3] + 2 * [(True, False, False)] + 2 * [(True,) * 3]
+
+
 def test_training_and_validation_weigh_alike(
     photos: Path, tmp_path: Path, base: CompressionNetwork, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -315,7 +361,7 @@ def test_small_faces_are_for_the_face_term(photos: Path, tmp_path: Path, base: C
         run.close()
         leaf = x_hat.clone().requires_grad_()
         output = NetworkOutput(leaf, torch.zeros(2, 16, 4, 4), torch.ones(2), torch.ones(2))
-        run.terms(x, output, output.y_hat, position, mask, joined=True).loss.backward()
+        run.terms(x, output, output.y_hat, position, mask).loss.backward()
         assert leaf.grad is not None
         return leaf.grad
 

@@ -79,14 +79,14 @@ def test_the_card_carries_training_and_validation_losses_side_by_side(photos: Pa
 
 def test_the_card_says_what_a_perceptual_recipe_looks_at() -> None:
     lite = publish._judged_by(PERCEPTUAL["hflic-perceptual-lite"])
-    assert "LPIPS 1 on alex" in lite and "small faces 40" in lite
-    assert "style 0.3 on 2 maps of vgg of a window of 64 pixels" in lite
-    assert lite.endswith("style and adversary from step 2,200; crops of 128 pixels")
+    assert "LPIPS 1 on alex" in lite and "small faces 100" in lite
+    assert "style 1 on 2 maps of vgg of a window of 64 pixels" in lite
+    assert lite.endswith("; style from step 2,200; adversary from step 4,400; crops of 128 pixels")
     hific = PAPER["hific-paper-lo"]
     assert isinstance(hific, PerceptualRecipe)
     told = publish._judged_by(hific)
     assert told.startswith("squared error 0.00234, LPIPS 1 on alex, nonsaturating adversary 0.15; ")
-    assert "faces" not in told and told.endswith("from step 1,000,000; crops of 256 pixels")
+    assert "faces" not in told and told.endswith("; adversary from step 1,000,000; crops of 256 pixels")
 
 
 def test_without_a_measurement_the_card_tells_what_the_last_validation_found(tmp_path: Path) -> None:

@@ -55,8 +55,8 @@ class PerceptualRecipe(Recipe):
     """A stage that begins from the weights of the recipe `base`.
 
     `decoder_only` freezes everything that makes the bitstream (MS-ILLM, Muckley et al. 2023): the
-    same file then decodes either way. The adversarial and style terms join after `gan_from` of all the
-    steps, when the rest has settled.
+    same file then decodes either way. The adversarial term joins after `gan_from` of all the steps, when
+    the rest has settled, the style term after `style_from`, with the adversary where that is None.
 
     The rate weighs `rate_above` where it exceeds its target and `rate_below` where not. `target` is that in
     bits per pixel, and the weights are for bits per pixel; without it the target is what the base spends on
@@ -72,36 +72,43 @@ class PerceptualRecipe(Recipe):
     weights: LossWeights = field(default_factory=LossWeights)
     decoder_only: bool = False
     gan_from: float = 0.25
+    style_from: float | None = None
     discriminator_width: int = 64
     discriminator_rate: float = 1e-4  # Mentzer et al. 2020
     momenta: tuple[float, float] = (0.5, 0.9)  # of the discriminator's Adam, MS-ILLM
 
+    @property
+    def styled_from(self) -> float:
+        """The share of all steps after which the style term takes part."""
+        return self.gan_from if self.style_from is None else self.style_from
+
 
 # HFLIC's published configuration: 2e-6 on the Charbonnier sum over 8 x 3 x 256^2, which is 3.1 on the
 # mean, LPIPS 1, face 0 (its value for the paper is not told). Measured here on crops of 128: a face term
-# of 40 has a gradient a third of LPIPS's, one of 300 had three times it and left the clip to little else.
+# of 40 has a gradient a third of LPIPS's and gave 0.6 dB inside small faces, one of 300 had three times
+# that gradient and left the clip to little else.
 PO_ELIC = LossWeights(charbonnier=3.1, lpips=1.0, style=0.3, gan=0.15)
-HFLIC = replace(PO_ELIC, face=40.0)
+HFLIC = replace(PO_ELIC, face=100.0)
 HIFIC = LossWeights(
     mse=0.075 * 2.0**-5, lpips=1.0, gan=0.15, adversarial="nonsaturating", lpips_trunk="alex", shift=8
 )
 
 
 def _for_a_cpu(weights: LossWeights) -> LossWeights:
-    """LPIPS on AlexNet; style on VGG's first two maps of a window of 64: the whole VGG costs ten times it."""
-    return replace(weights, lpips_trunk="alex", style_layers=(0, 1), style_side=64, shift=8)
+    """LPIPS on AlexNet; style on VGG's first two maps of a window of 64: the whole VGG costs ten times it.
+
+    Two maps of five: the style weighs more, so that it pulls as the others do (docs/training.md).
+    """
+    return replace(weights, lpips_trunk="alex", style=1.0, style_layers=(0, 1), style_side=64, shift=8)
 
 
 # A first round without adversary and style, which already has most of LPIPS (NoGAN of Muckley et al. 2023)
-# and may be published; its rate is above the papers' 1e-4, as a few thousand steps must do. Then the
-# whole loss, in a short round that may be published too and a long one.
-_LITE_ROUNDS = (
-    Round(2_200, rate=2.5e-4, warmup=100, constant=0.4, batch=8, side=128),
-    Round(2_000, rate=1e-4, warmup=100, batch=8, side=128),
-    Round(12_000, rate=1e-4, warmup=100, batch=8, side=128),
-)
-
-_GAN_FROM = _LITE_ROUNDS[0].steps / sum(part.steps for part in _LITE_ROUNDS)
+# and may be published; its rate is above the papers' 1e-4, as a few thousand steps must do. Then a round
+# with the style term, usually from the better weights the base has by then, and a long one with everything.
+_SHORT = Round(2_200, rate=2.5e-4, warmup=100, constant=0.4, batch=8, side=128)
+_LITE_ROUNDS = (_SHORT, _SHORT, Round(12_000, rate=1e-4, warmup=100, batch=8, side=128))
+_STYLE_FROM = _SHORT.steps / sum(part.steps for part in _LITE_ROUNDS)
+_GAN_FROM = 2 * _STYLE_FROM
 
 PERCEPTUAL: dict[str, PerceptualRecipe] = {
     recipe.name: recipe
@@ -115,6 +122,7 @@ PERCEPTUAL: dict[str, PerceptualRecipe] = {
             weights=_for_a_cpu(HFLIC),
             discriminator_width=16,
             gan_from=_GAN_FROM,
+            style_from=_STYLE_FROM,
         ),
         PerceptualRecipe(
             "hflic-realistic-lite",
@@ -126,6 +134,7 @@ PERCEPTUAL: dict[str, PerceptualRecipe] = {
             decoder_only=True,
             discriminator_width=16,
             gan_from=_GAN_FROM,
+            style_from=_STYLE_FROM,
         ),
         PerceptualRecipe(
             "enh-po-elic-lite",
@@ -136,6 +145,7 @@ PERCEPTUAL: dict[str, PerceptualRecipe] = {
             weights=_for_a_cpu(PO_ELIC),
             discriminator_width=16,
             gan_from=_GAN_FROM,
+            style_from=_STYLE_FROM,
         ),
         PerceptualRecipe(
             "po-elic-lite",
@@ -146,6 +156,7 @@ PERCEPTUAL: dict[str, PerceptualRecipe] = {
             weights=_for_a_cpu(PO_ELIC),
             discriminator_width=16,
             gan_from=_GAN_FROM,
+            style_from=_STYLE_FROM,
         ),
         PerceptualRecipe(
             "po-elic-realistic-lite",
@@ -157,6 +168,7 @@ PERCEPTUAL: dict[str, PerceptualRecipe] = {
             decoder_only=True,
             discriminator_width=16,
             gan_from=_GAN_FROM,
+            style_from=_STYLE_FROM,
         ),
         PerceptualRecipe(
             "hific-perceptual-lite",
@@ -168,6 +180,7 @@ PERCEPTUAL: dict[str, PerceptualRecipe] = {
             weights=HIFIC,
             discriminator_width=16,
             gan_from=_GAN_FROM,
+            style_from=_STYLE_FROM,
         ),
     )
 }

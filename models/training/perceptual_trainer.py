@@ -75,6 +75,17 @@ class Terms:
         return {f.name: getattr(self, f.name).item() for f in fields(self)}
 
 
+@dataclass(frozen=True)
+class Joined:
+    """Which of the terms that begin later take part."""
+
+    style: bool = True
+    adversary: bool = True
+
+
+EVERYTHING = Joined()
+
+
 def judged(x: Tensor, output: NetworkOutput, mask: Tensor | None) -> Tensor:
     """What the losses of the whole picture see: x_hat with the small faces of x."""
     return output.x_hat if mask is None else masked_fake(x, output.x_hat, mask)
@@ -136,6 +147,7 @@ class PerceptualTrainer(Trainer):
             self.discriminator.parameters(), lr=recipe.discriminator_rate, betas=recipe.momenta
         )
         self.gan_from = round(recipe.gan_from * recipe.steps)
+        self.style_from = round(recipe.styled_from * recipe.steps)
         # A rate measured by its own target needs no base beside it.
         self.base = deepcopy(self.network).requires_grad_(False) if recipe.target is None else None
         if recipe.base and not (self.out / CHECKPOINT).exists():
@@ -167,14 +179,21 @@ class PerceptualTrainer(Trainer):
         self.d_optimizer.load_state_dict(state["d_optimizer"])
         if self.base is not None:
             self.base.load_state_dict(state["base"])
-        if self.recipe.decoder_only and (weights := self._weights_of_base()) is not None:
+        if self.base is None or not (self.recipe.decoder_only or self._at_a_round()):
+            return
+        if (weights := self._weights_of_base()) is not None:
             self._follow(weights)
+
+    def _at_a_round(self) -> bool:
+        """Whether the next step is the first of a round."""
+        return self.step < self.recipe.steps and self.recipe.at(self.step)[1] == 0
 
     @torch.no_grad()
     def _follow(self, weights: Mapping[str, Tensor]) -> None:
-        """Go over to other weights of the base, as of a later round: files are made with what is published.
+        """Go over to other weights of the base, as of a later round.
 
-        The decoder moves as its base's did, so what it has learned of realism is kept.
+        What is trained moves as the base's own did, so what it has learned for the eye is kept; the files of
+        a decoder alone are made with the base as it is published.
         """
         assert self.base is not None
         old = dict(self.base.named_parameters())
@@ -187,26 +206,27 @@ class PerceptualTrainer(Trainer):
             if name in moves:
                 for own in (value, self.ema.shadow[name]):
                     # what is frozen is taken as it is: a sum would differ in the last bit
-                    own.copy_(own + moves[name] if name.startswith(DECODER_PARTS) else weights[name])
+                    frozen = self.recipe.decoder_only and not name.startswith(DECODER_PARTS)
+                    own.copy_(weights[name] if frozen else own + moves[name])
         self.base.load_state_dict(dict(weights), strict=False)
 
     def train_step(self) -> tuple[float, float, float]:
         """One step of the network and, once it has joined, one of the discriminator."""
         part, inner, batch, position = self._begin_step()
         hard = self.recipe.decoder_only or inner >= part.steps * (1 - part.hard)
-        joined = self.step >= self.gan_from
-        if self.step == self.gan_from:
+        joined = Joined(style=self.step >= self.style_from, adversary=self.step >= self.gan_from)
+        if self.step in (self.gan_from, self.style_from):
             self.watch.reset()
         mask = self._masks(batch.places, part.side).to(batch.x) if self._masks is not None else None
         with self.processes.noise():
             output = self.network(batch.x, position, hard=hard)
         latents = self.network.unscale(output.y_hat, position).detach()
         self.discriminator.requires_grad_(False)
-        terms = self.terms(batch.x, output, latents, position, mask, joined=joined)
+        terms = self.terms(batch.x, output, latents, position, mask, joined)
         loss = terms.loss
         self._finish_step(loss if self.recipe.decoder_only else loss + self.network.entropy_bottleneck.loss())
         self.scalars = terms.scalars()
-        if joined and self.recipe.weights.gan:
+        if joined.adversary and self.recipe.weights.gan:
             self._discriminator_step(batch.x, judged(batch.x, output, mask).detach(), latents)
         bpp = (output.y_bits + output.z_bits) / (part.side * part.side)
         return self._over_all(loss, bpp, (output.x_hat.detach() - batch.x).square())
@@ -217,7 +237,7 @@ class PerceptualTrainer(Trainer):
         """Every term, style and discriminator too, without masks: as in validation."""
         self.discriminator.eval()
         latents = network.unscale(output.y_hat, position)
-        terms = self.terms(x, output, latents, position, None, joined=True)
+        terms = self.terms(x, output, latents, position, None)
         self.discriminator.train()
         return terms.scalars() | {"loss": terms.loss.item()}
 
@@ -244,20 +264,19 @@ class PerceptualTrainer(Trainer):
         latents: Tensor,
         position: Tensor,
         mask: Tensor | None,
-        *,
-        joined: bool,
+        joined: Joined = EVERYTHING,
     ) -> Terms:
         """The recipe's terms; training and validation both come through here, with the same weights.
 
         x: (B, 3, H, W) in 0..1; latents: (B, M, H/16, W/16) unscaled; mask: small faces, (B, 1, H, W);
-        joined: whether style and discriminator take part.
+        joined: which of style and discriminator take part.
         """
         weights = self.recipe.weights
         fake = judged(x, output, mask)
         zero = x.new_zeros(())
-        lpips, style = self._feature_terms(x, fake, joined=joined)
+        lpips, style = self._feature_terms(x, fake, styled=joined.style)
         gan = zero
-        if joined and weights.gan:
+        if joined.adversary and weights.gan:
             hinge = weights.adversarial == "hinge"
             gan = (hinge_generator if hinge else nonsaturating_generator)(self.discriminator(fake, latents))
         return Terms(
@@ -274,9 +293,9 @@ class PerceptualTrainer(Trainer):
         cells = self.processes.mean(mask.sum())
         return self.recipe.weights.face * face_mse(x, x_hat, mask, cells)
 
-    def _feature_terms(self, x: Tensor, fake: Tensor, *, joined: bool) -> tuple[Tensor, Tensor]:
+    def _feature_terms(self, x: Tensor, fake: Tensor, *, styled: bool) -> tuple[Tensor, Tensor]:
         weights = self.recipe.weights
-        styled = bool(weights.style) and joined
+        styled = styled and bool(weights.style)
         window = weights.style_side
         depth: dict[TrunkName, int] = {}
         if styled and not window:
@@ -354,7 +373,7 @@ class PerceptualTrainer(Trainer):
             with torch.no_grad():
                 output = network(x, position, hard=True)
                 latents = network.unscale(output.y_hat, position)
-                terms = self.terms(x, output, latents, position, None, joined=True)
+                terms = self.terms(x, output, latents, position, None)
             for name, value in terms.scalars().items():
                 sums[name] = sums.get(name, 0.0) + value / len(paths)
         self.discriminator.train()

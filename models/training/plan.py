@@ -97,17 +97,18 @@ def training_kmac(recipe: Recipe) -> float:
         total = network.encode + FORWARD_AND_BACKWARD * network.synthesis
     else:
         total = FORWARD_AND_BACKWARD * network.total + network.encode  # the base says what it would spend
-    joined = 1 - recipe.gan_from
     looks = 3  # a frozen trunk: the original, the decoded picture, the gradient to it
     if weights.lpips:
         total += looks * trunk_kmac(weights.lpips_trunk, len(LAYOUTS[weights.lpips_trunk].stages))
     if weights.style and (weights.style_side or weights.style_trunk != weights.lpips_trunk):
         side = recipe.rounds[0].side
         share = (min(weights.style_side or side, side) / side) ** 2
-        total += joined * share * looks * trunk_kmac(weights.style_trunk, max(weights.style_layers) + 1)
+        joined = (1 - recipe.styled_from) * share
+        total += joined * looks * trunk_kmac(weights.style_trunk, max(weights.style_layers) + 1)
     if weights.gan:
         judged = 2 + 2 * FORWARD_AND_BACKWARD  # for the network; then both pictures for its own step
-        total += joined * judged * discriminator_kmac(config.latent, recipe.discriminator_width)
+        joined = (1 - recipe.gan_from) * judged
+        total += joined * discriminator_kmac(config.latent, recipe.discriminator_width)
     return total
 
 

@@ -237,8 +237,9 @@ def _judged_by(recipe: PerceptualRecipe) -> str:
     )
     told = ", ".join(words for weight, words in terms if weight)
     sides = " and ".join(str(side) for side in sorted({part.side for part in recipe.rounds}))
-    joined = f"; style and adversary from step {round(recipe.gan_from * recipe.steps):,}"
-    return f"{told}{joined if w.style or w.gan else ''}; crops of {sides} pixels"
+    later = ((w.style, "style", recipe.styled_from), (w.gan, "adversary", recipe.gan_from))
+    joined = [f"{name} from step {round(share * recipe.steps):,}" for weight, name, share in later if weight]
+    return "; ".join([told, *joined, f"crops of {sides} pixels"])
 
 
 def publish(

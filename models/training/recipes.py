@@ -78,13 +78,14 @@ class Recipe:
 _MSE_ROUNDS = (
     Round(12_000),
     Round(6_000, rate=6e-4),
-    Round(30_000, rate=6e-4),
+    Round(10_000, rate=6e-4),  # what a core does in an hour and a half
+    Round(20_000, rate=6e-4),
     Round(60_000, rate=5e-4, side=256),
 )
 
 # From ELIC's trained transforms only the context and parameter networks are new, and HiFiC has no context
 # model: a shorter first round.
-_SHORT_ROUNDS = (Round(5_000), Round(37_000, rate=6e-4), _MSE_ROUNDS[-1])
+_SHORT_ROUNDS = (Round(5_000), Round(6_000, rate=6e-4), Round(31_000, rate=6e-4), _MSE_ROUNDS[-1])
 _HIFIC_ROUNDS = (Round(6_000), Round(36_000, rate=6e-4), _MSE_ROUNDS[-1])
 
 # The residual blocks of HiFiC's generator: with them in halves the file would pass what a repository takes.
@@ -107,13 +108,13 @@ RECIPES: dict[str, Recipe] = {
 }
 
 # In this order, each up to the end of the round named: first every codec gets weights, then all grow
-# together. A perceptual recipe begins from what its base has reached by then.
+# together. A perceptual recipe begins from what its base has reached by then, and each of its later
+# rounds takes over what the base has learned since.
 QUEUE: tuple[tuple[str, int], ...] = (
     ("elic-lite", 1),
     ("hflic-lite", 1),
     ("hflic-perceptual-lite", 1),
     ("elic-5-lite", 1),
-    ("hflic-perceptual-lite", 2),
     ("po-elic-lite", 1),
     ("enh-po-elic-lite", 1),
     ("hific-lite", 1),
@@ -123,14 +124,22 @@ QUEUE: tuple[tuple[str, int], ...] = (
     ("hflic-realistic-lite", 1),
     ("elic-lite", 3),
     ("hflic-lite", 3),
-    ("hflic-perceptual-lite", 3),
+    ("hflic-perceptual-lite", 2),
+    ("po-elic-lite", 2),
+    ("enh-po-elic-lite", 2),
+    ("hflic-realistic-lite", 2),
     ("elic-5-lite", 2),
+    ("hific-lite", 2),
+    ("hific-perceptual-lite", 2),
+    ("elic-lite", 4),
+    ("hflic-lite", 4),
+    ("elic-5-lite", 3),
+    ("hflic-perceptual-lite", 3),
     ("po-elic-lite", 3),
     ("enh-po-elic-lite", 3),
-    ("hific-lite", 2),
     ("hific-perceptual-lite", 3),
     ("hflic-realistic-lite", 3),
-    ("hflic-lite", 4),
-    ("elic-lite", 4),
-    ("elic-5-lite", 3),
+    ("hflic-lite", 5),
+    ("elic-lite", 5),
+    ("elic-5-lite", 4),
 )
