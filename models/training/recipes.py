@@ -86,7 +86,7 @@ _MSE_ROUNDS = (
 # From ELIC's trained transforms only the context and parameter networks are new, and HiFiC has no context
 # model: a shorter first round.
 _SHORT_ROUNDS = (Round(5_000), Round(6_000, rate=6e-4), Round(31_000, rate=6e-4), _MSE_ROUNDS[-1])
-_HIFIC_ROUNDS = (Round(6_000), Round(36_000, rate=6e-4), _MSE_ROUNDS[-1])
+_HIFIC_ROUNDS = (Round(6_000), Round(8_000, rate=6e-4), Round(28_000, rate=6e-4), _MSE_ROUNDS[-1])
 
 # The residual blocks of HiFiC's generator: with them in halves the file would pass what a repository takes.
 HIFIC_BLOCKS = "g_s.blocks."
@@ -129,17 +129,24 @@ QUEUE: tuple[tuple[str, int], ...] = (
     ("enh-po-elic-lite", 2),
     ("hflic-realistic-lite", 2),
     ("elic-5-lite", 2),
+    ("po-elic-lite", 3),
     ("hific-lite", 2),
     ("hific-perceptual-lite", 2),
     ("elic-lite", 4),
     ("hflic-lite", 4),
-    ("elic-5-lite", 3),
     ("hflic-perceptual-lite", 3),
-    ("po-elic-lite", 3),
     ("enh-po-elic-lite", 3),
-    ("hific-perceptual-lite", 3),
     ("hflic-realistic-lite", 3),
-    ("hflic-lite", 5),
+    ("elic-5-lite", 3),
+    ("po-elic-lite", 4),
+    ("hific-lite", 3),
+    ("hific-perceptual-lite", 3),
     ("elic-lite", 5),
+    ("hflic-lite", 5),
+    ("hflic-perceptual-lite", 4),
+    ("enh-po-elic-lite", 4),
+    ("hific-perceptual-lite", 4),
+    ("hflic-realistic-lite", 4),
     ("elic-5-lite", 4),
+    ("hific-lite", 4),
 )
