@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from models.networks.builders import build
 from models.networks.elic import ElicConfig
 from models.training import queue, start
 from models.training.perceptual_recipes import PERCEPTUAL, LossWeights, PerceptualRecipe
@@ -134,6 +135,45 @@ def test_a_decoder_alone_begins_from_what_is_published(
     assert start.base_of(EYE, tmp_path) is reached
     monkeypatch.setattr(start, "published_start", lambda _: None)
     assert start.base_of(decoder, tmp_path) is reached
+
+
+def test_without_its_run_a_perceptual_recipe_goes_on_from_what_is_published(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Unless its base has been trained further meanwhile."""
+    runs = tmp_path / "runs"
+    torch.manual_seed(3)
+    ours, bases = (
+        {k: v + 0.01 for k, v in build(TINY.network()).state_dict().items() if v.is_floating_point()}
+        for _ in range(2)
+    )
+    known = {"tiny": (bases, 2, 1.0), "tiny-eye": (ours, 3, 5.0)}
+    monkeypatch.setattr(start, "published_start", lambda recipe: known[recipe.name])
+
+    def begun() -> PerceptualTrainer:
+        run = start.trainer_for("tiny-eye", photos, runs / "tiny-eye", runs=runs, threads=1)
+        run.close()
+        assert isinstance(run, PerceptualTrainer) and run.base is not None
+        return run
+
+    base = start.trainer_for("tiny", photos, runs / "tiny", runs=runs, threads=1)
+    for made in (False, True):
+        if made:
+            base.save()
+        run = begun()
+        assert (run.step, run.seconds) == (3, 5.0)
+        assert all(torch.equal(v, ours[k]) for k, v in run.network.named_parameters())
+        assert all(torch.equal(run.ema.shadow[k], ours[k]) for k in run.ema.shadow)
+        assert all(torch.equal(v, bases[k]) for k, v in run.base.named_parameters())
+    base.train_step()
+    base.save()
+    base.close()
+    assert base.step == 3
+    run = begun()
+    assert run.step == 0
+    reached = start.weights_reached("tiny", runs)
+    assert reached is not None
+    assert all(torch.equal(v, reached[k]) for k, v in run.network.named_parameters())
 
 
 def test_losses_of_a_run_leave_the_threads_as_they_were(photos: Path, tmp_path: Path) -> None:

@@ -88,6 +88,20 @@ def beginning(recipe: Recipe, runs: Path) -> tuple[dict[str, Tensor], int, float
     return {k: v for k, v in like.items() if k in own and v.shape == own[k].shape}, 0, 0.0
 
 
+def continued(recipe: PerceptualRecipe, runs: Path) -> tuple[dict[str, Tensor], int, float] | None:
+    """What a perceptual run without a checkpoint goes on from: the recipe's published weights, or None.
+
+    None too where the base's run has not stood still since it was published: its own weights are meant.
+    """
+    base = recipe_named(recipe.base) if recipe.base else None
+    path = runs / recipe.base / CHECKPOINT
+    if base is not None and path.exists():
+        known = published_start(base)
+        if known is None or load_checkpoint(path, mapped=True)["step"] != known[1]:
+            return None
+    return published_start(recipe)
+
+
 def trainer_for(
     name: str,
     data: Path,
@@ -123,6 +137,7 @@ def trainer_for(
         photographs,
         out,
         base=partial(base_of, recipe, runs),
+        start=partial(continued, recipe, runs),
         masks=masks,
         processes=processes,
         validation=validation,
