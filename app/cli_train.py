@@ -143,7 +143,7 @@ def _publish(runs: Path, validation: Path | None, data: Path | None) -> None:
     from models.training.start import losses_of
 
     losses = partial(losses_of, data=data, validation=validation) if data is not None else None
-    results = publish.publish_all(runs, validation, losses=losses)
+    results = publish.publish_all(runs, validation, losses=losses, data=data)
     if not results:
         raise UsageError(f"{runs} holds no run: train first, for example with 'hflic train queue'")
     for result in results:

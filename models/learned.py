@@ -18,6 +18,7 @@ from models.bitstream.latents import (
     ContextEntropyModel,
     EntropyData,
     ExactEntropyModel,
+    Seen,
 )
 from models.bitstream.priors import (
     FactorizedEntropyModel,
@@ -122,8 +123,10 @@ class LearnedCodec:
         return _finite(y)
 
     @torch.inference_mode()
-    def code(self, latents: Tensor, quality: float, watch: Watch = QUIET) -> CodedLatents:
-        """The latents of `analyse` at a quality."""
+    def code(
+        self, latents: Tensor, quality: float, watch: Watch = QUIET, seen: Seen | None = None
+    ) -> CodedLatents:
+        """The latents of `analyse` at a quality; `seen` is shown the symbols of every pass."""
         position = self._position(quality)
         gain = self.network.gain
         factors = gain.gain(position) if gain is not None and position is not None else None
@@ -137,7 +140,7 @@ class LearnedCodec:
         lean = self._planner.plan(_DOWN * width, _DOWN * height).lean
         del y  # of a large picture, hundreds of megabytes
         by_channel = factors[0].cpu() if factors is not None else None
-        return self.entropy.encode(latents[0].cpu(), z[0].cpu(), watch, gain=by_channel, lean=lean)
+        return self.entropy.encode(latents[0].cpu(), z[0].cpu(), watch, gain=by_channel, lean=lean, seen=seen)
 
     def encode(self, picture: Picture, rate: Rate, watch: Watch = QUIET) -> Encoding:
         """See models.codec.Codec."""
@@ -273,7 +276,7 @@ class LearnedCodec:
 
     @torch.inference_mode()
     def estimated_bytes(self, picture: Picture, quality: float) -> float:
-        """What the float model's likelihoods promise for a picture at a quality, without the container.
+        """What the float model promises for a picture at a quality, by the tables and without the container.
 
         Latents that are never coded cost nothing, nor do those beyond the picture's blocks.
         """
@@ -285,8 +288,8 @@ class LearnedCodec:
         z = network.h_a(y)
         _, z_likelihood = network.entropy_bottleneck(z, training=False)
         y_hat, raw, mean = network.predict(y, network.hyper_round(z))
-        bits = network.gaussian_bits(y_hat - mean, network.scale(raw)) * self.entropy.coded(raw)
-        return float(bits[:, :, :height, :width].sum() - torch.log2(z_likelihood).sum()) / 8
+        bits = self.entropy.bits((y_hat - mean)[:, :, :height, :width], raw[:, :, :height, :width])
+        return (bits - float(torch.log2(z_likelihood).sum())) / 8
 
     @property
     def footprint(self) -> Footprint:

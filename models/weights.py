@@ -8,7 +8,7 @@ import json
 import os
 import re
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from models.bitstream.latents import EntropyData
+    from models.bitstream.tables import Tables
     from models.networks.base import CompressionNetwork
     from models.networks.builders import NetworkConfig
 
@@ -252,13 +253,20 @@ def checkerboards(network: CompressionNetwork) -> dict[str, Any]:
 
 
 def save(
-    network: CompressionNetwork, card: Card, path: Path, *, half: bool = True, eight_bit: str = ""
+    network: CompressionNetwork,
+    card: Card,
+    path: Path,
+    *,
+    half: bool = True,
+    eight_bit: str = "",
+    y_tables: Tables | None = None,
 ) -> WeightsFile:
     """Write a weights file: float16 tensors (gains and bottleneck float32), the integer tables, the card.
 
     `half` False keeps all tensors float32, as the author of an imported network published them. Kernels
     whose names begin with `eight_bit` take a byte a value (models.eight_bit); none do where it is "". The
-    taps a checkerboard never uses are left out. Written under a temporary name and renamed. Raises
+    taps a checkerboard never uses are left out. `y_tables` take the place of those of the network's
+    distribution. Written under a temporary name and renamed. Raises
     WeightsError, and writes nothing, where the sums of the entropy networks could pass 2^53 and would not
     be exact.
     """
@@ -281,6 +289,8 @@ def save(
         tensors[name] = kept.contiguous().numpy()
     network.load_state_dict(rounded, strict=False)  # the tables belong to the weights as they are stored
     data = export_entropy_data(network)
+    if y_tables is not None:
+        data = replace(data, y_tables=y_tables)
     entropy_model(network, data)  # raises where it cannot be exact
     tensors |= {
         f"{TABLE_PREFIX}medians": data.medians.numpy(),

@@ -19,6 +19,7 @@ from models.bitstream.tables import (
     Tables,
     bottleneck_tables,
     gaussian_tables,
+    measured_tables,
     medians_on_grid,
     scale_thresholds,
 )
@@ -188,6 +189,41 @@ def test_gaussian_tables_hold_the_mass_of_unit_bins(index: int) -> None:
     off = np.abs(probabilities[:-1] - mass) * TOTAL
     assert np.sort(off)[:-1].max() <= 1.0 and off.max() <= symbols
     assert probabilities[-1] <= 2 / TOTAL  # the escape
+
+
+def test_measured_tables_come_near_what_was_seen() -> None:
+    rng = np.random.default_rng(2)
+    indexes = np.repeat([20, 40], 200_000)
+    symbols = np.rint(rng.laplace(0, SCALES[indexes] / math.sqrt(2))).astype(np.int64)
+    seen = np.bincount(GAUSSIANS.places(indexes, symbols), minlength=len(GAUSSIANS.counts))
+    made = measured_tables(GAUSSIANS, seen)
+    assert np.array_equal(made.first, GAUSSIANS.first) and np.array_equal(made.lengths, GAUSSIANS.lengths)
+    fresh = np.rint(rng.laplace(0, SCALES[indexes] / math.sqrt(2))).astype(np.int64)
+    before, after = (
+        -np.log2(tables.counts[tables.places(indexes, fresh)] / TOTAL).sum() for tables in (GAUSSIANS, made)
+    )
+    assert after < 0.985 * before
+    for index in range(64):
+        chances = made.probabilities(index)
+        assert np.abs(chances[:-1] - chances[-2::-1]).max() <= len(chances) / TOTAL, "both signs alike"
+        off = np.abs(chances - GAUSSIANS.probabilities(index)).max()
+        if index in (20, 40):
+            assert off > 0.002
+            outside = (GAUSSIANS.lengths[index] - 2) // 2 < np.abs(symbols[indexes == index])
+            assert chances[-1] == pytest.approx(outside.mean(), abs=1e-4), "the escape"
+        else:
+            assert off <= len(chances) / TOTAL, "what was never used stays"
+
+
+def test_only_symmetric_tables_are_measured() -> None:
+    with pytest.raises(WeightsError, match="symmetric"):
+        measured_tables(ODD, np.zeros(len(ODD.counts), dtype=np.int64))
+
+
+def test_places_are_those_of_the_symbols_and_of_the_escape() -> None:
+    indexes = np.array([0, 0, 0, 1, 2, 2, 2, 2, 2])
+    symbols = np.array([0, 1, -1, -7, 1000, 1002, 1003, 999, 5_000_000])
+    assert ODD.places(indexes, symbols).tolist() == [0, 1, 1, 2, 4, 6, 7, 7, 7]
 
 
 def test_thresholds_choose_the_nearest_scale_by_ratio() -> None:

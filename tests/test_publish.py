@@ -12,6 +12,7 @@ import torch
 from compressai.entropy_models import EntropyBottleneck as Reference
 
 from models import weights
+from models.codec import Rate
 from models.learned import LearnedCodec
 from models.networks import builders
 from models.networks.factorized import EntropyBottleneck
@@ -58,6 +59,24 @@ def test_published_file_carries_its_card_and_continues_training(photos: Path, tm
     assert (steps, seconds) == (7, 36.0)
     network = builders.build(RECIPE.network())
     assert not network.load_state_dict(state).missing_keys
+
+
+def test_tables_are_counted_on_training_photographs(photos: Path, tmp_path: Path) -> None:
+    _checkpoint(tmp_path / "run", noise=0.0)
+    others = make_photos(tmp_path / "others", count=2)
+    (others / "broken.png").write_bytes(b"no picture")
+    codecs = []
+    for name, data in (("gaussian", None), ("counted", others)):
+        written = publish.publish(RECIPE, tmp_path / "run", photos, tmp_path / name, data=data).written
+        assert written is not None
+        codecs.append(LearnedCodec(weights.read_header(written)))
+    gaussian, counted = codecs
+    assert gaussian.weights != counted.weights, "files of the one are not the other's"
+    for picture in (Picture.open(path) for path in sorted(photos.iterdir())):
+        files = [codec.encode(picture, Rate(quality=60)) for codec in codecs]
+        assert files[1].bytes < files[0].bytes
+        decoded = [codec.decode(file.data) for codec, file in zip(codecs, files, strict=True)]
+        assert (decoded[0].pixels == decoded[1].pixels).all()
 
 
 def test_the_card_carries_training_and_validation_losses_side_by_side(photos: Path, tmp_path: Path) -> None:

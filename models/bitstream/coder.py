@@ -24,7 +24,7 @@ _IMPLIED_ZEROS = 8  # bytes the encoder may leave out at the end and the decoder
 # short of the whole.
 _LEAST_SHARE = 0.85
 _STATE_BYTES = 24
-_ESCAPE_BITS = 5.6  # of its sign and width
+ESCAPE_BITS = 5.6  # of its sign and width
 
 
 def least_bytes(bits: float) -> int:
@@ -154,7 +154,7 @@ class SymbolDecoder:
     def _unescape(self) -> int:
         negative = self._one(_bit_model(1))
         width = self._one(_WIDTH_MODEL)
-        self._spend(_ESCAPE_BITS + width)
+        self._spend(ESCAPE_BITS + width)
         rest = 0
         for shift in range(0, width, 12):
             rest |= self._one(_bit_model(min(12, width - shift))) << shift

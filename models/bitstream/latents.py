@@ -16,7 +16,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from models.bitstream.coder import SymbolDecoder, SymbolEncoder, Symbols, TableModels, least_bytes
+from models.bitstream.coder import (
+    ESCAPE_BITS,
+    SymbolDecoder,
+    SymbolEncoder,
+    Symbols,
+    TableModels,
+    least_bytes,
+)
 from models.bitstream.fixed_point import (
     CLAMP,
     GRID,
@@ -26,7 +33,7 @@ from models.bitstream.fixed_point import (
     fixed_net,
     to_activation,
 )
-from models.bitstream.tables import Tables
+from models.bitstream.tables import TOTAL, Tables
 from models.codec import QUIET, Watch
 from models.errors import WeightsError
 from models.memory import give_back
@@ -40,6 +47,7 @@ _LARGEST_Z = float(1 << 12)
 Indexes = NDArray[np.int16]
 # (channels, positions, table indexes, means) to symbols; the last three flat and of one length
 Step = Callable[[slice, Tensor, Indexes, Tensor], Symbols]
+Seen = Callable[[Indexes, Symbols], None]  # table indexes and symbols of the latents of a pass that are coded
 
 
 @dataclass(frozen=True)
@@ -153,6 +161,23 @@ class ExactEntropyModel(ABC):
         """Which latents are coded at all, by raw scales of any shape (floats, not times 2^10)."""
         return torch.from_numpy(self._indexes((raw * GRID).round()) >= SKIP_BELOW)
 
+    def bits(self, offsets: Tensor, raw: Tensor) -> float:
+        """What latents so far from their means cost by the tables, of raw scales of the same shape, in bits.
+
+        Those that are never coded cost nothing.
+        """
+        indexes = self._indexes((raw * GRID).round()).flatten()
+        coded = indexes >= SKIP_BELOW
+        indexes = indexes[coded]
+        symbols = offsets.round().flatten().numpy().astype(np.int64)[coded]
+        tables = self.data.y_tables
+        table_bits = -np.log2(tables.counts[tables.places(indexes, symbols)] / TOTAL).sum()
+        below = tables.first[indexes] - symbols
+        above = symbols - (tables.first[indexes] + tables.lengths[indexes] - 2)
+        beyond = np.maximum(below, above)
+        beyond = beyond[beyond > 0]
+        return float(table_bits + (ESCAPE_BITS + np.floor(np.log2(beyond))).sum())
+
     @abstractmethod
     def bytes_per_latent(self, *, lean: bool) -> float:
         """The most memory `encode` and `decode` hold at one time, in bytes per place of the latents."""
@@ -172,10 +197,11 @@ class ExactEntropyModel(ABC):
         *,
         gain: Tensor | None = None,
         lean: bool = False,
+        seen: Seen | None = None,
     ) -> CodedLatents:
         """y: (M, h, w), z: (C_z, ceil(h/4), ceil(w/4)), any floats; y times `gain` (M, 1, 1) is coded.
 
-        `lean`: less memory, more time.
+        `lean`: less memory, more time. `seen` is shown every pass.
         """
         encoder = SymbolEncoder()
         height, width = y.shape[1:]
@@ -188,6 +214,8 @@ class ExactEntropyModel(ABC):
             symbols = _nearest(wanted.flatten(), means)
             coded = indexes >= SKIP_BELOW
             symbols[~coded] = 0
+            if seen is not None:
+                seen(indexes[coded], symbols[coded])
             encoder.encode(symbols[coded], indexes[coded], self._y_models)
             return symbols
 

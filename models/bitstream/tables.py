@@ -19,6 +19,7 @@ from models.networks.factorized import EntropyBottleneck
 
 TOTAL = 1 << 20  # counts of a table add up to this
 _TAIL = 1e-7  # mass outside a table, coded by its escape
+_BELIEVED = 200.0  # symbols; measured: from 20 to 500 the bits differ by 0.03%
 _LONGEST = 1 << 14  # no table of ours comes near; a longer one in a file is damage
 
 
@@ -56,6 +57,16 @@ class Tables:
         start = int(self.starts[index])
         return self.counts[start : start + int(self.lengths[index])].astype(np.float64) / TOTAL
 
+    def places(
+        self, indexes: NDArray[np.integer[Any]], symbols: NDArray[np.integer[Any]]
+    ) -> NDArray[np.int64]:
+        """Where in `counts` each symbol of its table stands; its escape for one outside. Both (n,)."""
+        ends = self.lengths[indexes].astype(np.int64) - 1
+        shifted = symbols.astype(np.int64) - self.first[indexes]
+        inside = (shifted >= 0) & (shifted < ends)
+        found: NDArray[np.int64] = self.starts[indexes] + np.where(inside, shifted, ends)
+        return found
+
     def bits(self, index: int) -> NDArray[np.float64]:
         """-log2 of the table, escape last."""
         bits: NDArray[np.float64] = -np.log2(self.probabilities(index))
@@ -85,6 +96,23 @@ def _join(parts: list[tuple[int, NDArray[np.float64]]]) -> Tables:
 def gaussian_tables(scales: NDArray[np.float64]) -> Tables:
     """One table a scale: the mass of N(0, scale^2) in unit bins around the integers."""
     return _scaled_tables(scales, ndtr, -float(ndtri(_TAIL / 2)))
+
+
+def measured_tables(tables: Tables, seen: NDArray[np.int64]) -> Tables:
+    """Tables of a symmetric distribution, corrected by how often each of their symbols was seen.
+
+    seen: laid out as `tables.counts`. Both signs count as one, and what `tables` say counts as _BELIEVED more
+    symbols, so that one that was never used stays as it is. Raises WeightsError where one is not symmetric.
+    """
+    if np.any(2 * tables.first + tables.lengths != 2):  # -n..n and the escape
+        raise WeightsError("only tables of a symmetric distribution can be measured")
+    parts = []
+    for index, start in enumerate(tables.starts.tolist()):
+        found = seen[start : start + int(tables.lengths[index])].astype(np.float64)
+        found[:-1] = (found[:-1] + found[-2::-1]) / 2
+        mixed = found + _BELIEVED * tables.probabilities(index)
+        parts.append(_to_counts(mixed / mixed.sum()))
+    return Tables(np.concatenate(parts), tables.lengths, tables.first)
 
 
 def logistic_tables(scales: NDArray[np.float64]) -> Tables:

@@ -28,6 +28,7 @@ from models.training.data import photo_paths
 from models.training.paper_recipes import PAPER
 from models.training.perceptual_recipes import PERCEPTUAL, PerceptualRecipe
 from models.training.recipes import RECIPES, Recipe
+from models.training.symbol_tables import measured_on
 from models.training.trainer import CHECKPOINT, VALIDATION, load_checkpoint
 
 log = logging.getLogger(__name__)
@@ -248,8 +249,11 @@ def publish(
     validation: Path,
     folder: Path | None = None,
     losses: Callable[[Recipe, Path], dict[str, Any]] | None = None,
+    data: Path | None = None,
 ) -> Published:
     """Export a run's averages; the published file is replaced only by a better one.
+
+    `data`: training photographs to count the entropy coder's tables on; without them they are the Gaussian's.
 
     `losses` measures a run's loss on training and validation crops for the card (start.losses_of); without
     it the card tells what the last validation while training found.
@@ -264,6 +268,9 @@ def publish(
     card = card_of(recipe, run, state, validation, losses)
     draft = run / f"export{weights.SUFFIX}"
     file = weights.save(network, card, draft, eight_bit=recipe.eight_bit)
+    tables = measured_on(LearnedCodec(file), data) if data is not None else None
+    if tables is not None:
+        file = weights.save(network, card, draft, eight_bit=recipe.eight_bit, y_tables=tables)
     if _shipped(recipe) and draft.stat().st_size > _LARGEST_FILE:
         raise WeightsError(f"{draft} has {draft.stat().st_size} bytes, over the 12 MiB the project takes")
     judges = _FOR_THE_EYE if isinstance(recipe, PerceptualRecipe) else ("psnr",)
@@ -283,7 +290,7 @@ def publish(
         better = gain < 0 if gain is not None else all(_better_at_one_rate(old, card, m) for m in judges)
         if not better:
             return Published(recipe.name, card.steps, None, gain)
-    written = weights.save(network, card, target, eight_bit=recipe.eight_bit)
+    written = weights.save(network, card, target, eight_bit=recipe.eight_bit, y_tables=tables)
     weights.write_card(card, target)
     return Published(recipe.name, card.steps, target, gain, _left_behind(written))
 
@@ -301,14 +308,17 @@ def publish_all(
     validation: Path,
     folder: Path | None = None,
     losses: Callable[[Recipe, Path], dict[str, Any]] | None = None,
+    data: Path | None = None,
 ) -> list[Published]:
-    """Publish every run that has a checkpoint."""
+    """Publish every run that has a checkpoint; `data` as in `publish`."""
     from models.training.publish_decoder import publish_decoder
 
     results = []
     for name, recipe in {**RECIPES, **PERCEPTUAL, **PAPER}.items():
         if (runs / name / CHECKPOINT).exists():
             alone = isinstance(recipe, PerceptualRecipe) and recipe.decoder_only
-            make = publish_decoder if alone else publish
-            results.append(make(recipe, runs / name, validation, folder, losses))
+            if alone:
+                results.append(publish_decoder(recipe, runs / name, validation, folder, losses))
+            else:
+                results.append(publish(recipe, runs / name, validation, folder, losses, data))
     return results
