@@ -231,6 +231,19 @@ def float_bytes(codec: LearnedCodec, picture: Picture, quality: float) -> tuple[
     return len(file.payload), codec.estimated_bytes(picture, quality)
 
 
+@torch.inference_mode()
+def gaussian_bytes(codec: LearnedCodec, picture: Picture, quality: float) -> float:
+    """By the likelihoods the network was trained with; for pictures of whole 64 x 64 blocks."""
+    network = codec.network
+    x = torch.from_numpy(picture.pixels).permute(2, 0, 1)[None].float() / 255
+    y = network.analyse(x, codec._position(quality))
+    z = network.h_a(y)
+    _, z_likelihood = network.entropy_bottleneck(z, training=False)
+    y_hat, raw, mean = network.predict(y, network.hyper_round(z))
+    bits = network.gaussian_bits(y_hat - mean, network.scale(raw)) * codec.entropy.coded(raw)
+    return float(bits.sum() - torch.log2(z_likelihood).sum()) / 8
+
+
 @pytest.mark.parametrize("quality", [5, CALIBRATED, 55])
 def test_files_are_as_long_as_the_float_network_estimates(codec: LearnedCodec, quality: float) -> None:
     real, estimated = float_bytes(codec, photo(192, 128), quality)
@@ -245,6 +258,8 @@ def test_files_of_the_shipped_weights_are_as_long_as_estimated(file: weights.Wei
     for quality in (0, 30, 70, 100):
         real, estimated = float_bytes(codec, picture, quality)
         assert abs(real - estimated) <= 0.01 * estimated + 16
+        trained_on = gaussian_bytes(codec, picture, quality)
+        assert 0.95 * trained_on - 16 <= real <= 1.01 * trained_on + 16, "tables that fit the network"
         file_bytes = codec.encode(picture, Rate(quality=quality)).data
         assert codec.decode(file_bytes).pixels.shape == picture.pixels.shape
 

@@ -169,11 +169,44 @@ def test_without_its_run_a_perceptual_recipe_goes_on_from_what_is_published(
     base.save()
     base.close()
     assert base.step == 3
-    run = begun()
-    assert run.step == 0
     reached = start.weights_reached("tiny", runs)
     assert reached is not None
+    run = begun()
+    assert run.step == 3, "the middle of a round: later"
+    assert all(torch.equal(v, ours[k]) for k, v in run.network.named_parameters())
+    monkeypatch.setitem(PERCEPTUAL, "tiny-eye", replace(EYE, rounds=(Round(3, batch=1, side=64),) * 2))
+    run = begun()
+    assert run.step == 3
+    for name, value in run.network.named_parameters():
+        torch.testing.assert_close(value, ours[name] + reached[name] - bases[name])
+    assert run.base is not None
+    assert all(torch.equal(v, reached[k]) for k, v in run.base.named_parameters())
+    known["tiny"] = (bases, 4, 1.0)
+    run = begun()
+    assert run.step == 0, "a base that has not come so far is another one"
     assert all(torch.equal(v, reached[k]) for k, v in run.network.named_parameters())
+
+
+def test_measuring_a_run_does_not_move_it(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At the beginning of a round, with a base that has learned more since."""
+    runs = tmp_path / "runs"
+    monkeypatch.setitem(PERCEPTUAL, "tiny-eye", replace(EYE, rounds=(Round(1, batch=1, side=64),) * 2))
+    base = start.trainer_for("tiny", photos, runs / "tiny", runs=runs, threads=1)
+    base.save()
+    run = start.trainer_for("tiny-eye", photos, runs / "tiny-eye", runs=runs, threads=1)
+    run.run(until=1)
+    run.close()
+    before = start.losses_of(EYE, runs / "tiny-eye", photos, photos)
+    for _ in range(3):
+        base.train_step()
+    base.save()
+    base.close()
+    assert start.losses_of(EYE, runs / "tiny-eye", photos, photos) == before
+    moved = start.trainer_for("tiny-eye", photos, runs / "tiny-eye", runs=runs, threads=1, validation=photos)
+    assert moved.losses() != before
+    moved.close()
 
 
 def test_losses_of_a_run_leave_the_threads_as_they_were(photos: Path, tmp_path: Path) -> None:

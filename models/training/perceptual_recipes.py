@@ -86,7 +86,7 @@ class PerceptualRecipe(Recipe):
 # HFLIC's published configuration: 2e-6 on the Charbonnier sum over 8 x 3 x 256^2, which is 3.1 on the
 # mean, LPIPS 1, face 0 (its value for the paper is not told). Measured here on crops of 128: a face term
 # of 40 has a gradient a third of LPIPS's and gave 0.6 dB inside small faces, one of 300 had three times
-# that gradient and left the clip to little else.
+# that gradient and left the clip to little else. 100 lies between.
 PO_ELIC = LossWeights(charbonnier=3.1, lpips=1.0, style=0.3, gan=0.15)
 HFLIC = replace(PO_ELIC, face=100.0)
 HIFIC = LossWeights(

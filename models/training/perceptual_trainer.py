@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,7 +23,6 @@ from models.training.perceptual import (
     hinge_discriminator,
     hinge_generator,
     lpips_distance,
-    masked_fake,
     nonsaturating_discriminator,
     nonsaturating_generator,
     rate_multiplexer,
@@ -31,6 +30,7 @@ from models.training.perceptual import (
 )
 from models.training.perceptual_recipes import PerceptualRecipe
 from models.training.processes import Processes
+from models.training.terms import EVERYTHING, Features, Joined, Terms, judged
 from models.training.trainer import CHECKPOINT, Ema, Trainer, TrainingError, averaged, log
 from models.training.validation import read, spread
 from models.trunks import TrunkName, trunk
@@ -39,56 +39,21 @@ VALIDATION_PICTURES, VALIDATION_SIDE = 8, 256
 LEAST_BASE_BPP = 0.05  # a flat crop's rate counts as this much, so that it does not dominate
 
 
-class Features(Protocol):
-    """A frozen classifier's feature maps and LPIPS's weights for them: `models.trunks.Trunk`."""
+@dataclass(frozen=True)
+class Continued:
+    """What a run without a checkpoint goes on from.
 
-    @property
-    def heads(self) -> Sequence[Tensor]:
-        """(C_l,) for each map."""
+    weights, steps, seconds: of the recipe itself; base: the weights of its base that belong to them, None
+    for a recipe that is not measured against one.
+    """
 
-    def features(self, x: Tensor, *, count: int) -> Sequence[Tensor]:
-        """The first `count` maps (B, C_l, H_l, W_l) of pictures (B, 3, H, W) in 0..1."""
+    weights: dict[str, Tensor]
+    steps: int
+    seconds: float
+    base: Mapping[str, Tensor] | None
 
 
 Masks = Callable[[Sequence[Place], int], Tensor]
-
-
-@dataclass(frozen=True)
-class Terms:
-    """The weighted terms of a batch, each (); their sum is what the network follows."""
-
-    rate: Tensor
-    mse: Tensor
-    charbonnier: Tensor
-    lpips: Tensor
-    style: Tensor
-    gan: Tensor
-    face: Tensor
-
-    @property
-    def loss(self) -> Tensor:
-        """The sum."""
-        return torch.stack([getattr(self, f.name) for f in fields(self)]).sum()
-
-    def scalars(self) -> dict[str, float]:
-        """Term by name, for TensorBoard."""
-        return {f.name: getattr(self, f.name).item() for f in fields(self)}
-
-
-@dataclass(frozen=True)
-class Joined:
-    """Which of the terms that begin later take part."""
-
-    style: bool = True
-    adversary: bool = True
-
-
-EVERYTHING = Joined()
-
-
-def judged(x: Tensor, output: NetworkOutput, mask: Tensor | None) -> Tensor:
-    """What the losses of the whole picture see: x_hat with the small faces of x."""
-    return output.x_hat if mask is None else masked_fake(x, output.x_hat, mask)
 
 
 class PerceptualTrainer(Trainer):
@@ -110,12 +75,14 @@ class PerceptualTrainer(Trainer):
         masks: Masks | None = None,
         processes: Processes | None = None,
         validation: Path | None = None,
-        start: Callable[[], tuple[dict[str, Tensor], int, float] | None] | None = None,
+        start: Callable[[], Continued | None] | None = None,
         threads: int | None = None,
         minutes_between_checkpoints: float = 3.0,
         validate_every: int = 2000,
     ) -> None:
         self._weights_of_base = base
+        there = (out / CHECKPOINT).exists()
+        self._continued = start() if start is not None and not there else None
         self._masks = masks
         names = {recipe.weights.lpips_trunk, recipe.weights.style_trunk}
         self._trunks = {name: trunk(name) for name in sorted(names)}
@@ -125,11 +92,18 @@ class PerceptualTrainer(Trainer):
             out,
             processes=processes,
             validation=validation,
-            start=start,
+            start=self._published,
             threads=threads,
             minutes_between_checkpoints=minutes_between_checkpoints,
             validate_every=validate_every,
         )
+        if self._continued is not None:
+            self._continued = None  # the weights are in their places
+            self._go_over()
+
+    def _published(self) -> tuple[dict[str, Tensor], int, float] | None:
+        found = self._continued
+        return (found.weights, found.steps, found.seconds) if found is not None else None
 
     def _trainable(self, name: str) -> bool:
         decoder = name.startswith(DECODER_PARTS)  # freezing the rest keeps every bitstream as it was
@@ -153,7 +127,8 @@ class PerceptualTrainer(Trainer):
         # A rate measured by its own target needs no base beside it.
         self.base = deepcopy(self.network).requires_grad_(False) if recipe.target is None else None
         if recipe.base and not (self.out / CHECKPOINT).exists():
-            weights = self._weights_of_base()
+            known = self._continued
+            weights = known.base or known.weights if known is not None else self._weights_of_base()
             if weights is None:
                 raise TrainingError(
                     f"{recipe.name} begins from the weights of {recipe.base}: train those first "
@@ -181,6 +156,10 @@ class PerceptualTrainer(Trainer):
         self.d_optimizer.load_state_dict(state["d_optimizer"])
         if self.base is not None:
             self.base.load_state_dict(state["base"])
+        self._go_over()
+
+    def _go_over(self) -> None:
+        """Follow the base where it has learned more: a decoder alone at any time, else before a round."""
         if self.base is None or not (self.recipe.decoder_only or self._at_a_round()):
             return
         if (weights := self._weights_of_base()) is not None:

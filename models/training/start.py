@@ -13,7 +13,7 @@ from models.networks.builders import build
 from models.training.data import CACHE_BYTES, Photographs
 from models.training.paper_recipes import PAPER
 from models.training.perceptual_recipes import PERCEPTUAL, PerceptualRecipe
-from models.training.perceptual_trainer import PerceptualTrainer
+from models.training.perceptual_trainer import Continued, PerceptualTrainer
 from models.training.processes import Processes
 from models.training.publish import published_start
 from models.training.recipes import RECIPES, Recipe
@@ -88,18 +88,21 @@ def beginning(recipe: Recipe, runs: Path) -> tuple[dict[str, Tensor], int, float
     return {k: v for k, v in like.items() if k in own and v.shape == own[k].shape}, 0, 0.0
 
 
-def continued(recipe: PerceptualRecipe, runs: Path) -> tuple[dict[str, Tensor], int, float] | None:
+def continued(recipe: PerceptualRecipe, runs: Path) -> Continued | None:
     """What a perceptual run without a checkpoint goes on from: the recipe's published weights, or None.
 
-    None too where the base's run has not stood still since it was published: its own weights are meant.
+    None too where the base in `runs` has not come as far as the one that is published: it is another one.
     """
-    base = recipe_named(recipe.base) if recipe.base else None
+    published = published_start(recipe)
+    if published is None:
+        return None
+    if recipe.target is not None:  # its rate is measured by that, not by a base
+        return Continued(*published, base=None)
+    base = published_start(recipe_named(recipe.base))
     path = runs / recipe.base / CHECKPOINT
-    if base is not None and path.exists():
-        known = published_start(base)
-        if known is None or load_checkpoint(path, mapped=True)["step"] != known[1]:
-            return None
-    return published_start(recipe)
+    if base is None or (path.exists() and load_checkpoint(path, mapped=True)["step"] < base[1]):
+        return None
+    return Continued(*published, base=base[0])
 
 
 def trainer_for(
@@ -111,10 +114,12 @@ def trainer_for(
     validation: Path | None = None,
     threads: int | None = None,
     processes: Processes | None = None,
+    follow: bool = True,
 ) -> Trainer:
     """A trainer of either kind, resumed where `out` holds a checkpoint. Raises TrainingError, DataError.
 
-    `runs` holds the runs of other recipes by name. Small faces are looked for, once, where the recipe
+    `runs` holds the runs of other recipes by name; without `follow` a resumed run does not go over to what
+    its base has learned since. Small faces are looked for, once, where the recipe
     has a term for them.
     """
     recipe = recipe_named(name)
@@ -136,7 +141,7 @@ def trainer_for(
         recipe,
         photographs,
         out,
-        base=partial(base_of, recipe, runs),
+        base=partial(base_of, recipe, runs) if follow or not (out / CHECKPOINT).exists() else lambda: None,
         start=partial(continued, recipe, runs),
         masks=masks,
         processes=processes,
@@ -148,7 +153,9 @@ def trainer_for(
 def losses_of(recipe: Recipe, run: Path, data: Path, validation: Path) -> dict[str, Any]:
     """A run's loss on fixed crops of its training photographs and of others, `Trainer.losses`."""
     threads = torch.get_num_threads()  # a run's own choice would stay after it
-    trainer = trainer_for(recipe.name, data, run, runs=run.parent, validation=validation, threads=threads)
+    trainer = trainer_for(
+        recipe.name, data, run, runs=run.parent, validation=validation, threads=threads, follow=False
+    )
     try:
         return trainer.losses()
     finally:
