@@ -84,6 +84,16 @@ def trainer(
     return PerceptualTrainer(recipe, photos, out, base=base.state_dict, trunk=TinyTrunk, threads=1, **more)  # type: ignore[arg-type]
 
 
+def trained_on(base: CompressionNetwork, seed: int) -> CompressionNetwork:
+    """What it might become: every parameter moved a little."""
+    newer = deepcopy(base)
+    torch.manual_seed(seed)
+    with torch.no_grad():
+        for value in newer.parameters():
+            value.add_(0.01 * torch.randn_like(value))
+    return newer
+
+
 def whole_state(run: PerceptualTrainer) -> dict[str, Tensor]:
     return everything(run) | {f"d.{k}": v for k, v in run.discriminator.state_dict().items()}
 
@@ -227,11 +237,7 @@ def test_a_decoder_only_run_goes_over_to_new_weights_of_its_base(
     first = trainer(photos, tmp_path / "run", base, recipe)
     first.run(until=5)
     first.close()
-    newer = deepcopy(base)
-    torch.manual_seed(8)
-    with torch.no_grad():
-        for value in newer.parameters():
-            value.add_(0.01 * torch.randn_like(value))
+    newer = trained_on(base, seed=8)
     second = trainer(photos, tmp_path / "run", newer, recipe)
     old, new, was = (dict(m.named_parameters()) for m in (base, newer, first.network))
     for name, value in second.network.named_parameters():
@@ -253,12 +259,7 @@ def test_a_later_round_takes_over_what_its_base_has_learned_since(
 ) -> None:
     part = replace(RECIPE.rounds[0], steps=6)
     recipe = replace(RECIPE, rounds=(part, part))
-    newer = deepcopy(base)
-    torch.manual_seed(9)
-    with torch.no_grad():
-        for value in newer.parameters():
-            value.add_(0.01 * torch.randn_like(value))
-
+    newer = trained_on(base, seed=9)
     first = trainer(photos, tmp_path / "run", base, recipe)
     first.run(until=3)
     first.close()

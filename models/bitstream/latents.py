@@ -166,10 +166,9 @@ class ExactEntropyModel(ABC):
 
         Those that are never coded cost nothing.
         """
-        indexes = self._indexes((raw * GRID).round()).flatten()
-        coded = indexes >= SKIP_BELOW
-        indexes = indexes[coded]
-        symbols = offsets.round().flatten().numpy().astype(np.int64)[coded]
+        coded = self.coded(raw)
+        indexes = self._indexes((raw[coded] * GRID).round())
+        symbols = offsets[coded].round().numpy().astype(np.int64)
         tables = self.data.y_tables
         table_bits = -np.log2(tables.counts[tables.places(indexes, symbols)] / TOTAL).sum()
         below = tables.first[indexes] - symbols

@@ -180,7 +180,6 @@ PERCEPTUAL: dict[str, PerceptualRecipe] = {
             weights=HIFIC,
             discriminator_width=16,
             gan_from=_GAN_FROM,
-            style_from=_STYLE_FROM,
         ),
     )
 }
