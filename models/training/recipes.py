@@ -78,8 +78,9 @@ class Recipe:
 _MSE_ROUNDS = (
     Round(12_000),
     Round(6_000, rate=6e-4),
-    Round(10_000, rate=6e-4),  # what a core does in an hour and a half
-    Round(20_000, rate=6e-4),
+    Round(10_000, rate=6e-4),
+    Round(8_000, rate=6e-4),  # what a core does in little more than an hour
+    Round(12_000, rate=6e-4),
     Round(60_000, rate=5e-4, side=256),
 )
 
@@ -132,18 +133,20 @@ QUEUE: tuple[tuple[str, int], ...] = (
     ("po-elic-lite", 3),
     ("hific-lite", 2),
     ("hific-perceptual-lite", 2),
-    ("elic-lite", 4),
     ("hflic-lite", 4),
     ("hflic-perceptual-lite", 3),
+    ("elic-lite", 4),
     ("enh-po-elic-lite", 3),
     ("hflic-realistic-lite", 3),
     ("elic-5-lite", 3),
     ("po-elic-lite", 4),
-    ("hific-lite", 3),
-    ("hific-perceptual-lite", 3),
     ("elic-lite", 5),
     ("hflic-lite", 5),
+    ("hific-lite", 3),
+    ("hific-perceptual-lite", 3),
     ("hflic-perceptual-lite", 4),
+    ("elic-lite", 6),
+    ("hflic-lite", 6),
     ("enh-po-elic-lite", 4),
     ("hific-perceptual-lite", 4),
     ("hflic-realistic-lite", 4),
