@@ -74,17 +74,40 @@ def test_gradients_lead_the_same_way(config: object) -> None:
     assert torch.cosine_similarity(exact, reduced, dim=0) > 0.98
 
 
-@pytest.mark.parametrize(("native", "dtype"), [(True, torch.bfloat16), (False, torch.float32)])
-def test_it_is_taken_where_the_processor_multiplies_it(
-    monkeypatch: pytest.MonkeyPatch, native: bool, dtype: torch.dtype
-) -> None:
+def quick(monkeypatch: pytest.MonkeyPatch, *, native: bool, share: float) -> None:
+    """A processor with or without bfloat16, which takes that share of float32's time."""
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": native})
+    monkeypatch.setattr(precision, "bfloat16_share", lambda: share)
+
+
+@pytest.mark.parametrize(
+    ("native", "share", "dtype"),
+    [
+        (True, 0.6, torch.bfloat16),
+        (True, 1.5, torch.float32),
+        (True, 0.95, torch.float32),
+        (False, 0.6, torch.float32),
+    ],
+    ids=["quick", "slow", "no gain", "emulated"],
+)
+def test_it_is_taken_where_the_processor_gains_by_it(
+    monkeypatch: pytest.MonkeyPatch, native: bool, share: float, dtype: torch.dtype
+) -> None:
+    quick(monkeypatch, native=native, share=share)
     assert precision.reduced_precision(torch.device("cpu")) == dtype
     assert precision.reduced_precision(torch.device("meta")) == torch.float32
 
 
+def test_the_share_is_the_shortest_of_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    # A clock on which every float32 pass takes 1 s, and a bfloat16 one 3 s once and 2 s from then on.
+    ticks = iter([t for second in (3, 2, 2, 2, 2, 2) for t in (0, 1, 10, 10 + second)])
+    monkeypatch.setattr(precision.time, "perf_counter", lambda: float(next(ticks)))
+    assert precision.bfloat16_share.__wrapped__() == 2.0
+    assert next(ticks, None) is None
+
+
 def test_validation_and_publishing_see_float32(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True})
+    quick(monkeypatch, native=True, share=0.6)
     photos = make_photos(tmp_path / "photos")
     recipe = replace(TINY, rounds=(replace(TINY.rounds[0], steps=4, batch=1, side=64),))
     threads = torch.get_num_threads()
