@@ -21,7 +21,7 @@ from models.assets import asset_folder
 from models.bitstream.container import NETWORKS
 from models.errors import WeightsError
 from models.files import write_file
-from models.listed import TABLE_PREFIX, check, listed, parameters
+from models.listed import TABLE_PREFIX, Listed, check, listed, parameters
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -354,7 +354,7 @@ def load(file: WeightsFile) -> tuple[CompressionNetwork, EntropyData]:
     from models.networks import builders
 
     found = listed(file.path)
-    network = builders.build(_config_of(file, sum(tensor.values for tensor in found.values())))
+    network = builders.build(_config_of(file, found))
     masks = checkerboards(network)
     check(network, masks, found, file.path.name)
     tensors = read_tensors(file.path, file.fingerprint)
@@ -363,14 +363,15 @@ def load(file: WeightsFile) -> tuple[CompressionNetwork, EntropyData]:
     return network.eval(), _entropy_data(network, stored, file.path.name)
 
 
-def _config_of(file: WeightsFile, values: int) -> NetworkConfig:
-    """The configuration that the card names or holds; `values`: how many the file's tensors have."""
+def _config_of(file: WeightsFile, found: dict[str, Listed]) -> NetworkConfig:
+    """The configuration that the card names or holds, for the tensors `found` in the file."""
     from models.networks import builders, stored
 
     if not file.card.configuration:
         if file.card.network not in builders.BUILDERS:
             raise WeightsError(f"{file.path.name} is for the unknown network '{file.card.network}'")
-        return builders.config(file.card.network)
+        return _as_published(builders.config(file.card.network), found)
+    values = sum(tensor.values for tensor in found.values())
     try:
         config = stored.from_json(file.card.configuration)
         wanted = sum(p.numel() for p in stored.skeleton(config).parameters())
@@ -379,6 +380,19 @@ def _config_of(file: WeightsFile, values: int) -> NetworkConfig:
     if wanted > 4 * values:  # before memory is taken; only the unused taps of checkerboards are not stored
         raise WeightsError(f"{file.path.name} has {values} values, its network needs {wanted}")
     return config
+
+
+def _as_published(config: NetworkConfig, found: dict[str, Listed]) -> NetworkConfig:
+    """A network of this program, without the last level of its ladder where the file is from before that."""
+    from models.networks.balle import BalleConfig
+
+    gains = found.get("gain.log_gain")
+    if isinstance(config, BalleConfig) or config.ladder is None or gains is None:
+        return config
+    before = config.ladder.lambdas[:-1]
+    if gains.shape[:1] != (len(before),):
+        return config
+    return replace(config, ladder=replace(config.ladder, lambdas=before))
 
 
 def _entropy_data(network: CompressionNetwork, stored: dict[str, Any], name: str) -> EntropyData:

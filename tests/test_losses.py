@@ -18,6 +18,7 @@ from models.training.perceptual import (
     HIFIC_MIDDLE,
     charbonnier,
     face_mse,
+    grid_pattern,
     hinge_discriminator,
     hinge_generator,
     lpips_distance,
@@ -271,3 +272,73 @@ def test_hifics_rate_weight_is_halved_and_its_target_raised_while_it_warms_up() 
     assert HIFIC_LOW.rate_weight(between, step=0).item() == 0.0625
     assert HIFIC_LOW.rate_weight(between, step=50_000).item() == 2.0
     assert HIFIC_LOW.rate_weight(under, step=50_000).item() == 0.0625
+
+
+# The pattern on the grid
+
+
+def dotted(x: Tensor, blocks: list[tuple[int, int, int]], size: float) -> Tensor:
+    """x with dots of `size` grey levels at row 3, column 4 of blocks (picture, row, column), all colours."""
+    y = x.clone()
+    for number, row, column in blocks:
+        y[number, :, 16 * row + 3, 16 * column + 4] += size / 255
+    return y
+
+
+def test_the_grid_pattern_by_hand() -> None:
+    x = torch.full((1, 3, 16, 32), 0.5)
+    # Two blocks alike: a dot of 2 grey levels in each, so the pattern is 2 less the mean of 2 / 256.
+    both = dotted(x, [(0, 0, 0), (0, 0, 1)], 2.0)
+    expected = 2.0**2 / 256 - (2.0 / 256) ** 2
+    assert grid_pattern(x, both).item() == pytest.approx(expected, rel=1e-4)
+    # In one of two it counts half, opposite ones cancel, and a shift of everything is no pattern.
+    assert grid_pattern(x, dotted(x, [(0, 0, 0)], 2.0)).item() == pytest.approx(expected / 4, rel=1e-4)
+    opposite = dotted(dotted(x, [(0, 0, 0)], 2.0), [(0, 0, 1)], -2.0)
+    assert grid_pattern(x, opposite).item() == pytest.approx(0, abs=1e-9)
+    assert grid_pattern(x, x + 0.1).item() == pytest.approx(0, abs=1e-7)
+
+
+def test_the_grid_pattern_is_that_of_calm_blocks() -> None:
+    x = torch.full((2, 3, 16, 16), 0.5)
+    x[1, :, ::2] = 0.5 + 10 / 255  # rows in turn: a standard deviation of 5 grey levels, so a weight of half
+    found = grid_pattern(x, dotted(x, [(0, 0, 0)], 3.0)).item()
+    share = 3.0 * 1 / 1.5
+    assert found == pytest.approx(share**2 / 256 - (share / 256) ** 2, rel=1e-4)
+
+
+def test_the_grid_patterns_gradient_is_that_of_its_value() -> None:
+    torch.manual_seed(0)
+    x = torch.rand(2, 3, 32, 32, dtype=torch.float64)
+    x_hat = (x + 0.1 * torch.rand_like(x)).requires_grad_()
+    grid_pattern(x, x_hat).backward()
+    assert x_hat.grad is not None
+    step, move = 1e-6, torch.rand_like(x)
+    with torch.no_grad():
+        rise = grid_pattern(x, x_hat + step * move) - grid_pattern(x, x_hat - step * move)
+    assert (x_hat.grad * move).sum().item() == pytest.approx(rise.item() / (2 * step), rel=1e-4)
+
+
+def test_processes_share_the_grid_pattern_of_the_whole_batch() -> None:
+    torch.manual_seed(0)
+    x, error = torch.rand(4, 3, 16, 32), 0.1 * torch.rand(4, 3, 16, 32)
+    whole = (x + error).requires_grad_()
+    value = grid_pattern(x, whole)
+    value.backward()
+    parts = [slice(0, 2), slice(2, 4)]
+    asked: list[list[Tensor]] = []
+    for part in parts:  # what each process has to give
+        asked.append([])
+        grid_pattern(x[part], x[part] + error[part], lambda t, own=asked[-1]: own.append(t) or t.detach())  # type: ignore[misc]
+    total = (asked[0][0] + asked[1][0]) / 2
+    # The second thing that is shared was divided by each process's own total there, here by that of both.
+    own = [[a[0], a[1] * a[0] / total] for a in asked]
+    means = [(a + b).detach() / 2 for a, b in zip(*own, strict=True)]
+    halves = [(x[part] + error[part]).requires_grad_() for part in parts]
+    for part, half in zip(parts, halves, strict=True):
+        answers = iter(means)
+        found = grid_pattern(x[part], half, lambda _, answers=answers: next(answers))  # type: ignore[misc]
+        assert found.item() == pytest.approx(value.item(), rel=1e-4)
+        found.backward()
+    assert whole.grad is not None
+    gradient = torch.cat([half.grad for half in halves if half.grad is not None]) / 2
+    torch.testing.assert_close(gradient, whole.grad, rtol=1e-3, atol=1e-7)

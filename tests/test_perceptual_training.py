@@ -326,7 +326,9 @@ def test_training_and_validation_weigh_alike(
     run.close()
     assert seen["validation/charbonnier"] == pytest.approx(fidelity, rel=1e-4)
     assert seen["validation/lpips"] == pytest.approx(distance, rel=1e-4)
-    names = [f"validation/{n}" for n in ("rate", "mse", "charbonnier", "lpips", "style", "gan", "face")]
+    names = [
+        f"validation/{n}" for n in ("rate", "mse", "charbonnier", "lpips", "style", "gan", "face", "grid")
+    ]
     assert seen["validation/loss"] == pytest.approx(sum(seen[n] for n in names), rel=1e-5)
     # The network is still the base: R = R*, which the multiplexer counts as not above it.
     assert seen["validation/rate"] == pytest.approx(0.3 / 16, rel=0.01)

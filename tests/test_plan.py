@@ -12,7 +12,7 @@ from torch import nn
 from models.networks.builders import build
 from models.networks.complexity import kmac_per_pixel
 from models.networks.discriminator import Discriminator
-from models.training import plan
+from models.training import plan, publish
 from models.training.perceptual_recipes import PERCEPTUAL
 from models.training.recipes import QUEUE, RECIPES
 from models.training.trainer import CHECKPOINT, atomic_save
@@ -21,7 +21,8 @@ from models.trunks import LAYOUTS, Trunk
 
 @pytest.fixture(autouse=True)
 def nothing_published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plan, "folder_of", lambda recipe: tmp_path / "published" / recipe.name)
+    for module in (plan, publish):
+        monkeypatch.setattr(module, "folder_of", lambda recipe, *_: tmp_path / "published" / recipe.name)
 
 
 def ran(runs: Path, name: str, step: int, seconds: float) -> None:
@@ -115,3 +116,14 @@ def test_what_is_done_waits_for_nothing_and_takes_no_time(tmp_path: Path) -> Non
     rows = plan.queue_rows(tmp_path)
     assert (rows[0].to_go, rows[0].hours_left, rows[0].waits_for) == (0, 0.0, None)
     assert rows[1].waits_for is None
+
+
+def test_without_a_run_what_is_published_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next run goes on from there; but its hours were another machine's."""
+    name, rounds = QUEUE[0]
+    goal = plan.goal_of(RECIPES[name], rounds)
+    monkeypatch.setattr(plan, "published_steps", lambda recipe: goal - 5 if recipe.name == name else 0)
+    first = plan.queue_rows(tmp_path)[0]
+    assert (first.done, first.to_go, first.measured, first.waits_for) == (goal - 5, 5, False, None)
+    ran(tmp_path, name, 10, 6.0)
+    assert plan.queue_rows(tmp_path)[0].done == 10, "a run there is goes on itself"

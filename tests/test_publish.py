@@ -13,9 +13,12 @@ from compressai.entropy_models import EntropyBottleneck as Reference
 
 from models import weights
 from models.codec import Rate
+from models.errors import WeightsError
 from models.learned import LearnedCodec
 from models.networks import builders
+from models.networks.elic import ElicConfig
 from models.networks.factorized import EntropyBottleneck
+from models.networks.rate import RateLadder
 from models.picture import Picture
 from models.training import publish
 from models.training.paper_recipes import PAPER
@@ -45,7 +48,9 @@ def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return make_photos(tmp_path / "photos", count=2)
 
 
-def test_published_file_carries_its_card_and_continues_training(photos: Path, tmp_path: Path) -> None:
+def test_published_file_carries_its_card_and_continues_training(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     _checkpoint(tmp_path / "run", noise=0.0)
     result = publish.publish(RECIPE, tmp_path / "run", photos, tmp_path / "out")
     assert result.written == tmp_path / "out" / "elic-5-lite.safetensors"
@@ -57,8 +62,50 @@ def test_published_file_carries_its_card_and_continues_training(photos: Path, tm
     assert start is not None
     state, steps, seconds = start
     assert (steps, seconds) == (7, 36.0)
+    assert publish.published_steps(RECIPE, tmp_path / "out") == 7
+    assert publish.published_steps(RECIPE, tmp_path / "elsewhere") == 0
+    assert publish.published_steps(replace(RECIPE, name="another"), tmp_path / "out") == 0
+    later = replace(PERCEPTUAL["po-elic-lite"], name=RECIPE.name, base="another")
+    monkeypatch.setitem(PERCEPTUAL, RECIPE.name, later)
+    begun_like = replace(RECIPE, name="another")
+    assert publish.published_steps(begun_like, tmp_path / "out") == begun_like.steps
     network = builders.build(RECIPE.network())
     assert not network.load_state_dict(state).missing_keys
+
+
+def test_weights_from_before_the_ladder_grew_are_read_and_trained_on(photos: Path, tmp_path: Path) -> None:
+    config = RECIPE.network()
+    assert isinstance(config, ElicConfig) and config.ladder is not None
+    shorter = RateLadder(config.ladder.lambdas[:-1])
+    before = replace(RECIPE, network=lambda: replace(config, ladder=shorter))
+    network = builders.build(before.network())
+    assert network.gain is not None
+    with torch.no_grad():
+        network.gain.log_gain.add_(torch.linspace(0, 1, 9)[:, None] ** 2)
+    card = weights.Card(RECIPE.codec, "elic-5-lite", RECIPE.name, 7, 0.01, "", "", "", "")
+    file = weights.save(network, card, tmp_path / "out" / "elic-5-lite.safetensors")
+    codec = LearnedCodec(file)
+    assert codec.network.config.ladder == shorter
+    picture = Picture.open(sorted(photos.iterdir())[0])
+    assert codec.decode(codec.encode(picture, Rate(quality=100)).data).pixels.shape == picture.pixels.shape
+    start = publish.published_start(RECIPE, tmp_path / "out")
+    assert start is not None
+    table = start[0]["gain.log_gain"]
+    kept = codec.network.get_parameter("gain.log_gain")
+    assert table.shape == (10, 192) and torch.equal(table[:9], kept)
+    torch.testing.assert_close(table[9], kept[8] + 0.5 * (kept[8] - kept[7]))
+    assert not builders.build(config).load_state_dict(start[0]).missing_keys
+
+
+@pytest.mark.parametrize("levels", [1, 8, 11])
+def test_gains_of_no_ladder_there_ever_was_are_refused(tmp_path: Path, levels: int) -> None:
+    config = RECIPE.network()
+    assert isinstance(config, ElicConfig)
+    network = builders.build(replace(config, ladder=RateLadder(tuple(1e-3 * 2.0**n for n in range(levels)))))
+    card = weights.Card(RECIPE.codec, "elic-5-lite", RECIPE.name, 7, 0.01, "", "", "", "")
+    file = weights.save(network, card, tmp_path / "w.safetensors")
+    with pytest.raises(WeightsError, match="gain"):
+        weights.load(file)
 
 
 def test_tables_are_counted_on_training_photographs(photos: Path, tmp_path: Path) -> None:
@@ -98,9 +145,9 @@ def test_the_card_carries_training_and_validation_losses_side_by_side(photos: Pa
 
 def test_the_card_says_what_a_perceptual_recipe_looks_at() -> None:
     lite = publish._judged_by(PERCEPTUAL["hflic-perceptual-lite"])
-    assert "LPIPS 1 on alex" in lite and "small faces 100" in lite
+    assert "LPIPS 1 on alex" in lite and "small faces 150" in lite and "grid 0.05" in lite
     assert "style 1 on 2 maps of vgg of a window of 64 pixels" in lite
-    assert lite.endswith("; style from step 2,200; adversary from step 6,600; crops of 128 pixels")
+    assert lite.endswith("; style from step 2,200; adversary from step 8,800; crops of 128 pixels")
     hific = PAPER["hific-paper-lo"]
     assert isinstance(hific, PerceptualRecipe)
     told = publish._judged_by(hific)

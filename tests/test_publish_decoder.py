@@ -17,7 +17,7 @@ from models.networks import builders
 from models.picture import Picture
 from models.training import publish
 from models.training.perceptual_recipes import PERCEPTUAL, PerceptualRecipe
-from models.training.publish_decoder import publish_decoder
+from models.training.publish_decoder import publish_decoder, published_decoder
 from models.training.recipes import RECIPES, Round
 from models.training.trainer import CHECKPOINT, atomic_save
 from tests.realistic import NAME
@@ -116,6 +116,26 @@ def test_only_a_better_decoder_is_written_and_it_is_bound_to_its_base(
     assert good.written.read_bytes() == before
     best = publish_decoder(RECIPE, run_of(tmp_path / "best", clean), photos, out)
     assert best.written == good.written and best.written.read_bytes() != before
+
+
+def test_a_published_decoder_is_what_the_next_run_begins_with(
+    out: Path, photos: Path, clean: dict[str, Tensor], published: weights.WeightsFile, tmp_path: Path
+) -> None:
+    assert published_decoder(RECIPE, out) is None
+    assert publish.published_steps(RECIPE, out) == 0
+    publish_decoder(RECIPE, run_of(tmp_path / "run", clean), photos, out)
+    found = published_decoder(RECIPE, out)
+    assert found is not None and found[1:] == (24, 36.0)
+    assert publish.published_steps(RECIPE, out) == 24
+    base, _ = weights.load(published)
+    for name, value in base.named_parameters():
+        alone = name.startswith(realism.DECODER_PARTS)
+        expected = weights.as_stored(name, clean[name]).float() if alone else value
+        assert torch.equal(found[0][name], expected), name
+    newer = builders.build(builders.config(NAME))
+    newer.load_state_dict(noisy(clean, 0.2))
+    weights.save(newer, published.card, out / f"{NAME}.safetensors")
+    assert published_decoder(RECIPE, out) is None, "it belongs to the weights before"
 
 
 def test_a_decoder_for_other_files_is_not_published(

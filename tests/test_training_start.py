@@ -81,6 +81,26 @@ def test_the_queue_trains_the_base_and_then_what_begins_from_it(
     assert len(begun) == 2  # nothing left to do
 
 
+def test_the_queue_leaves_out_what_is_published(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queue, "QUEUE", (("tiny", 1), ("tiny-eye", 1)))
+    monkeypatch.setattr(queue, "published_steps", lambda recipe: recipe.steps)
+    queue.run_queue(photos, tmp_path, None, lambda _: pytest.fail("nothing is left to do"))
+    (tmp_path / "tiny").mkdir()
+    torch.save({"step": 1}, tmp_path / "tiny" / CHECKPOINT)
+    asked: list[str] = []
+
+    def trainer_for(name: str, *_: object, **__: object) -> None:
+        asked.append(name)
+        raise TrainingError("enough")
+
+    monkeypatch.setattr(queue, "trainer_for", trainer_for)
+    with pytest.raises(TrainingError, match="enough"):
+        queue.run_queue(photos, tmp_path, None, lambda _: lambda _: None)
+    assert asked == ["tiny"], "a run that is there goes on"
+
+
 def test_a_recipe_may_begin_like_another_wherever_shapes_agree(
     photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -185,6 +205,60 @@ def test_without_its_run_a_perceptual_recipe_goes_on_from_what_is_published(
     run = begun()
     assert run.step == 0, "a base that has not come so far is another one"
     assert all(torch.equal(v, reached[k]) for k, v in run.network.named_parameters())
+
+
+def test_a_decoder_alone_goes_on_from_the_published_one(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(PERCEPTUAL, "tiny-eye", replace(EYE, decoder_only=True))
+    base = {k: v + 0.01 for k, v in build(TINY.network()).state_dict().items() if v.is_floating_point()}
+    ours = {k: v + 0.1 if k.startswith("g_s.") else v for k, v in base.items()}
+    monkeypatch.setattr(
+        start, "published_start", lambda recipe: (base, 9, 1.0) if recipe.name == "tiny" else None
+    )
+    monkeypatch.setattr(start, "published_decoder", lambda _: (ours, 2, 5.0))
+    run = start.trainer_for("tiny-eye", photos, tmp_path / "tiny-eye", runs=tmp_path, threads=1)
+    run.close()
+    assert isinstance(run, PerceptualTrainer) and run.base is not None
+    assert (run.step, run.seconds) == (2, 5.0)
+    assert all(torch.equal(v, ours[k]) for k, v in run.network.named_parameters())
+    assert all(torch.equal(v, base[k]) for k, v in run.base.named_parameters())
+
+
+def test_without_any_base_published_weights_are_their_own(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """HiFiC's base is not published: its weights go on, and never over to a base made afresh."""
+    rounds = (Round(1, batch=1, side=64),) * 3
+    monkeypatch.setitem(PERCEPTUAL, "tiny-eye", replace(EYE, rounds=rounds))
+    ours = {k: v + 0.01 for k, v in build(TINY.network()).state_dict().items() if v.is_floating_point()}
+    monkeypatch.setattr(
+        start, "published_start", lambda recipe: (ours, 1, 5.0) if recipe.name == "tiny-eye" else None
+    )
+
+    def begun() -> PerceptualTrainer:
+        run = start.trainer_for("tiny-eye", photos, tmp_path / "tiny-eye", runs=tmp_path, threads=1)
+        assert isinstance(run, PerceptualTrainer) and run.base is not None
+        assert all(torch.equal(v, ours[k]) for k, v in run.base.named_parameters())
+        return run
+
+    run = begun()
+    assert run.step == 1
+    run.train_step()
+    run.save()
+    run.close()
+    other = start.trainer_for("tiny", photos, tmp_path / "tiny", runs=tmp_path, threads=1)
+    other.save()
+    other.close()
+    after = dict(run.network.named_parameters())
+    again = begun()
+    again.close()
+    assert again.step == 2, "the beginning of a round"
+    assert all(torch.equal(v, after[k]) for k, v in again.network.named_parameters())
+    (tmp_path / "tiny-eye" / CHECKPOINT).unlink()
+    run = start.trainer_for("tiny-eye", photos, tmp_path / "tiny-eye", runs=tmp_path, threads=1)
+    run.close()
+    assert run.step == 0, "with a base there that is not the published weights' it begins anew"
 
 
 def test_measuring_a_run_does_not_move_it(

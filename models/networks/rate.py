@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -45,6 +46,30 @@ class RateLadder:
             if weight <= above:
                 return low + max(math.log(weight / below) / math.log(above / below), 0.0)
         return self.top
+
+
+GAINS = "gain."  # what the parameters of a network's gain unit are called
+
+
+def fitted(parameters: Mapping[str, Tensor], ladder: RateLadder) -> dict[str, Tensor]:
+    """A network's parameters with the gains (levels, C) of a ladder whose first levels are theirs, or more.
+
+    Levels they lack go on along the line through their last two, those the ladder lacks are left out: weights
+    published before a ladder grew train on, and a decoder is kept for them.
+    """
+    wanted = len(ladder.lambdas)
+    whole = dict(parameters)
+    for name, table in parameters.items():
+        if not name.startswith(GAINS) or len(table) == wanted:
+            continue
+        rows = list(table[:wanted])
+        if len(table) < wanted:
+            low, high = ladder.lambdas[len(table) - 2 : len(table)]
+            for weight in ladder.lambdas[len(table) :]:
+                part = math.log(weight / high) / math.log(high / low)
+                rows.append(table[-1] + part * (table[-1] - table[-2]))
+        whole[name] = torch.stack(rows)
+    return whole
 
 
 def step_of_lambda(weight: float) -> float:

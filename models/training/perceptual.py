@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -12,6 +12,8 @@ from torch.nn.functional import relu, softplus
 CHARBONNIER_EPS = 1e-6  # He et al. 2022 (PO-ELIC), inside the square root
 NORM_EPS = 1e-8  # inside LPIPS's square root: features that are zero everywhere keep a finite gradient
 STYLE_PATCH = 16  # cells of a feature map, He et al. 2022 (PO-ELIC)
+GRID_BLOCK = 16  # pixels; the transforms repeat themselves at this distance and its parts
+GRID_CALM = 5 / 255  # the standard deviation of a block's pixels at which it weighs half
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,30 @@ def face_mse(x: Tensor, x_hat: Tensor, mask: Tensor, cells: Tensor | None = None
     """
     area = (mask.sum() if cells is None else cells) * x.shape[1]
     return (mask * (x - x_hat).square()).sum() / area.clamp(min=1.0)
+
+
+def grid_pattern(x: Tensor, x_hat: Tensor, share: Callable[[Tensor], Tensor] = torch.detach) -> Tensor:
+    """What the errors of all 16x16 blocks have in common, as a mean square in grey levels, ().
+
+    x, x_hat: (B, C, H, W) in 0..1, sides multiples of 16. A decoder that LPIPS and style ask for grain, and
+    that has no random numbers to make it from, draws the same dots into every block. Errors that differ from
+    block to block are free, and so is a shift of a whole colour. Calm blocks, where a pattern is seen and
+    other errors are small, weigh most. `share`: means over all the processes of a batch, without gradient.
+    """
+    original, error = _blocks(x), _blocks(x_hat - x) * 255
+    variance = original.var((3, 5), correction=0).mean(1)
+    weight = 1 / (1 + variance / GRID_CALM**2)
+    own = torch.einsum("bchiwj,bhw->cij", error, weight) / share(weight.sum())
+    pattern = share(own)
+    pattern = pattern - pattern.mean((1, 2), keepdim=True)
+    # The square of a mean over several processes, with the gradient that is this one's part of it.
+    return pattern.square().mean() + (2 * pattern * (own - own.detach())).mean()
+
+
+def _blocks(x: Tensor) -> Tensor:
+    """(B, C, H, W) to (B, C, H / 16, 16, W / 16, 16)."""
+    batch, channels, height, width = x.shape
+    return x.reshape(batch, channels, height // GRID_BLOCK, GRID_BLOCK, width // GRID_BLOCK, GRID_BLOCK)
 
 
 def rate_multiplexer(bpp: Tensor, target: float, above: float, below: float) -> Tensor:

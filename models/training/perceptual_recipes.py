@@ -16,14 +16,19 @@ from models.trunks import TrunkName
 RATE_ABOVE = 1.0 * 0.30
 RATE_BELOW = 2.0**-4 * 0.30
 
+# No paper has this term. It pulls at the pattern that the third round's weights draw three times as much as
+# LPIPS does at everything, and as much as LPIPS where a third of the pattern is left.
+GRID = 0.05
+
 
 @dataclass(frozen=True)
 class LossWeights:
     """What the decoded picture is judged by; a weight of 0 leaves a term out.
 
-    `mse` weighs the 255^2 MSE, `face` the [0, 1] MSE inside small faces. `style_layers` are indexes
-    into the trunk's five feature maps; `style_side` cuts one window of so many pixels out of every crop
-    for the style term, 0 takes the whole crop. PO-ELIC's weights are unpublished and HFLIC's partly
+    `mse` weighs the 255^2 MSE, `face` the [0, 1] MSE inside small faces, `grid` the square in grey levels of
+    what all blocks' errors have in common (`models.training.perceptual.grid_pattern`). `style_layers` are
+    indexes into the trunk's five feature maps; `style_side` cuts one window of so many pixels out of every
+    crop for the style term, 0 takes the whole crop. PO-ELIC's weights are unpublished and HFLIC's partly
     (`HFLIC` below): the rest is set so that no term's gradient drowns the others'.
     """
 
@@ -33,6 +38,7 @@ class LossWeights:
     style: float = 0.0
     gan: float = 0.0
     face: float = 0.0
+    grid: float = 0.0
     adversarial: Literal["hinge", "nonsaturating"] = "hinge"
     lpips_trunk: TrunkName = "vgg"
     style_trunk: TrunkName = "vgg"
@@ -85,10 +91,10 @@ class PerceptualRecipe(Recipe):
 
 # HFLIC's published configuration: 2e-6 on the Charbonnier sum over 8 x 3 x 256^2, which is 3.1 on the
 # mean, LPIPS 1, face 0 (its value for the paper is not told). Measured here on crops of 128: a face term
-# of 40 has a gradient a third of LPIPS's and gave 0.6 dB inside small faces, one of 300 had three times
-# that gradient and left the clip to little else. 100 lies between.
+# of 40 has a gradient a third of LPIPS's and gave 0.6 dB inside small faces, one of 100 gave 0.9 dB, one of
+# 300 had three times that gradient and left the clip to little else. 150 lies between.
 PO_ELIC = LossWeights(charbonnier=3.1, lpips=1.0, style=0.3, gan=0.15)
-HFLIC = replace(PO_ELIC, face=100.0)
+HFLIC = replace(PO_ELIC, face=150.0)
 HIFIC = LossWeights(
     mse=0.075 * 2.0**-5, lpips=1.0, gan=0.15, adversarial="nonsaturating", lpips_trunk="alex", shift=8
 )
@@ -99,16 +105,19 @@ def _for_a_cpu(weights: LossWeights) -> LossWeights:
 
     Two maps of five: the style weighs more, so that it pulls as the others do (docs/training.md).
     """
-    return replace(weights, lpips_trunk="alex", style=1.0, style_layers=(0, 1), style_side=64, shift=8)
+    return replace(
+        weights, lpips_trunk="alex", style=1.0, style_layers=(0, 1), style_side=64, shift=8, grid=GRID
+    )
 
 
 # A first round without adversary and style, which already has most of LPIPS (NoGAN of Muckley et al. 2023)
 # and may be published; its rate is above the papers' 1e-4, as a few thousand steps must do. Then rounds
 # with the style term, each from the better weights the base has by then, and a long one with everything.
 _SHORT = Round(2_200, rate=2.5e-4, warmup=100, constant=0.4, batch=8, side=128)
-_LITE_ROUNDS = (_SHORT, _SHORT, _SHORT, Round(12_000, rate=1e-4, warmup=100, batch=8, side=128))
+_SHORT_ROUNDS = (_SHORT,) * 4
+_LITE_ROUNDS = (*_SHORT_ROUNDS, Round(12_000, rate=1e-4, warmup=100, batch=8, side=128))
 _STYLE_FROM = _SHORT.steps / sum(part.steps for part in _LITE_ROUNDS)
-_GAN_FROM = 3 * _STYLE_FROM
+_GAN_FROM = len(_SHORT_ROUNDS) * _STYLE_FROM
 
 PERCEPTUAL: dict[str, PerceptualRecipe] = {
     recipe.name: recipe
@@ -177,7 +186,7 @@ PERCEPTUAL: dict[str, PerceptualRecipe] = {
             _LITE_ROUNDS,
             base="hific-lite",
             eight_bit=HIFIC_BLOCKS,
-            weights=HIFIC,
+            weights=replace(HIFIC, grid=GRID),
             discriminator_width=16,
             gan_from=_GAN_FROM,
         ),

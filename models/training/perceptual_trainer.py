@@ -20,6 +20,7 @@ from models.training.data import Photographs, Place
 from models.training.perceptual import (
     charbonnier,
     face_mse,
+    grid_pattern,
     hinge_discriminator,
     hinge_generator,
     lpips_distance,
@@ -43,8 +44,9 @@ LEAST_BASE_BPP = 0.05  # a flat crop's rate counts as this much, so that it does
 class Continued:
     """What a run without a checkpoint goes on from.
 
-    weights, steps, seconds: of the recipe itself; base: the weights of its base that belong to them, None
-    for a recipe that is not measured against one.
+    weights, steps, seconds: of the recipe itself; base: the weights of its base that belong to them. None
+    for a recipe that is not measured against one, or where its base's are gone: it is measured against its
+    own weights of today, and never follows another base.
     """
 
     weights: dict[str, Tensor]
@@ -83,6 +85,7 @@ class PerceptualTrainer(Trainer):
         self._weights_of_base = base
         there = (out / CHECKPOINT).exists()
         self._continued = start() if start is not None and not there else None
+        self._alone = self._continued is not None and self._continued.base is None
         self._masks = masks
         names = {recipe.weights.lpips_trunk, recipe.weights.style_trunk}
         self._trunks = {name: trunk(name) for name in sorted(names)}
@@ -148,6 +151,7 @@ class PerceptualTrainer(Trainer):
             "discriminator": self.discriminator.state_dict(),
             "d_optimizer": self.d_optimizer.state_dict(),
             "base": self.base.state_dict() if self.base is not None else {},
+            "alone": self._alone,
         }
 
     def _resume(self, state: dict[str, Any]) -> None:
@@ -156,11 +160,12 @@ class PerceptualTrainer(Trainer):
         self.d_optimizer.load_state_dict(state["d_optimizer"])
         if self.base is not None:
             self.base.load_state_dict(state["base"])
+        self._alone = state.get("alone", False)
         self._go_over()
 
     def _go_over(self) -> None:
         """Follow the base where it has learned more: a decoder alone at any time, else before a round."""
-        if self.base is None or not (self.recipe.decoder_only or self._at_a_round()):
+        if self.base is None or self._alone or not (self.recipe.decoder_only or self._at_a_round()):
             return
         if (weights := self._weights_of_base()) is not None:
             self._follow(weights)
@@ -268,6 +273,7 @@ class PerceptualTrainer(Trainer):
             style=weights.style * style,
             gan=weights.gan * gan,
             face=zero if mask is None else self._face_term(x, output.x_hat, mask),
+            grid=weights.grid * grid_pattern(x, output.x_hat, self.processes.mean) if weights.grid else zero,
         )
 
     def _face_term(self, x: Tensor, x_hat: Tensor, mask: Tensor) -> Tensor:

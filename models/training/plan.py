@@ -10,7 +10,7 @@ from pathlib import Path
 from models.networks.builders import NetworkConfig, build
 from models.networks.complexity import Complexity, kmac_per_pixel
 from models.training.perceptual_recipes import PERCEPTUAL, PerceptualRecipe
-from models.training.publish import folder_of
+from models.training.publish import folder_of, published_steps
 from models.training.queue import goal_of
 from models.training.recipes import QUEUE, RECIPES, Recipe, Round
 from models.training.start import recipe_named
@@ -163,7 +163,7 @@ def _base_missing(recipe: Recipe, runs: dict[str, Run]) -> str | None:
 
 
 def queue_rows(folder: Path) -> list[PlanRow]:
-    """Where every entry of the queue stands, from the checkpoints in the folder of runs."""
+    """Where every entry of the queue stands, from the runs in the folder and what is published."""
     runs = runs_in(folder)
     pace = Pace(runs)
     rows: list[PlanRow] = []
@@ -193,7 +193,9 @@ def _row(
 ) -> PlanRow:
     """One entry: the rounds that end at `rounds`, from the step where the entry before it ends."""
     goal = goal_of(recipe, rounds)
-    reached = min(max(runs[recipe.name].step if recipe.name in runs else 0, start), goal)
+    # Without a run the next one goes on from what is published.
+    begun = runs[recipe.name].step if recipe.name in runs else published_steps(recipe)
+    reached = min(max(begun, start), goal)
     seconds, step = 0.0, 0
     for part in recipe.rounds:
         left = max(min(step + part.steps, goal) - max(step, reached), 0)

@@ -21,6 +21,7 @@ from models.curves import Curve, CurveError, bd_rate, scale_of
 from models.errors import WeightsError
 from models.learned import LearnedCodec
 from models.networks import builders
+from models.networks.rate import fitted
 from models.networks.stored import to_json
 from models.perceptual import keep_reference
 from models.picture import Picture
@@ -79,7 +80,10 @@ def _shipped(recipe: Recipe) -> bool:
 def published_start(
     recipe: Recipe, folder: Path | None = None
 ) -> tuple[dict[str, Tensor], int, float] | None:
-    """Weights, steps and seconds of what is published for a recipe, or None."""
+    """Weights, steps and seconds of what is published for a recipe, or None.
+
+    The gains are of the recipe's ladder, also where the published ones are from before it grew.
+    """
     path = folder_of(recipe, folder)
     if not path.exists():
         return None
@@ -87,7 +91,26 @@ def published_start(
     if file.card.recipe != recipe.name:
         return None
     network, _ = weights.load(file)
-    return dict(network.state_dict()), file.card.steps, file.card.hours * 3600
+    found, ladder = dict(network.state_dict()), recipe.network().ladder
+    fitting = fitted(found, ladder) if ladder is not None else found
+    return fitting, file.card.steps, file.card.hours * 3600
+
+
+def published_steps(recipe: Recipe, folder: Path | None = None) -> int:
+    """How far what is published for a recipe was trained, 0 where nothing is. Reads headers only.
+
+    All of its steps where what is published under its id has begun from it: that goes on by itself.
+    """
+    path = folder_of(recipe, folder)
+    alone = isinstance(recipe, PerceptualRecipe) and recipe.decoder_only
+    try:
+        card = realism.read_header(realism.beside(path)).card if alone else weights.read_header(path).card
+    except WeightsError:
+        return 0
+    later = PERCEPTUAL.get(card.recipe)
+    if later is not None and later.base == recipe.name:
+        return recipe.steps
+    return card.steps if card.recipe == recipe.name else 0
 
 
 def _revision() -> str:
@@ -234,6 +257,7 @@ def _judged_by(recipe: PerceptualRecipe) -> str:
         (w.lpips, f"LPIPS {w.lpips:g} on {w.lpips_trunk}"),
         (w.face, f"small faces {w.face:g}"),
         (w.style, f"style {w.style:g} on {len(w.style_layers)} maps of {w.style_trunk}{window}"),
+        (w.grid, f"grid {w.grid:g}"),
         (w.gan, f"{w.adversarial} adversary {w.gan:g}"),
     )
     told = ", ".join(words for weight, words in terms if weight)

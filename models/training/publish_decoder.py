@@ -13,6 +13,7 @@ from torch import Tensor
 from models import realism, weights
 from models.learned import LearnedCodec
 from models.networks.base import CompressionNetwork
+from models.networks.rate import fitted
 from models.realism import DECODER_PARTS, DecoderFile
 from models.training.publish import OFF_GRID, Published, card_of, comparable, folder_of, measure
 from models.training.recipes import Recipe
@@ -37,6 +38,29 @@ def same_files(network: CompressionNetwork, parameters: dict[str, Tensor]) -> bo
     )
 
 
+def published_decoder(
+    recipe: Recipe, folder: Path | None = None
+) -> tuple[dict[str, Tensor], int, float] | None:
+    """Parameters, steps and seconds of a recipe's published decoder, with all else of the weights it decodes.
+
+    None where there is none, or where the weights beside it are not those it belongs to. The gains are of the
+    recipe's ladder, as in `publish.published_start`.
+    """
+    target = folder_of(recipe, folder)
+    path = realism.beside(target)
+    if not target.exists() or not path.exists():
+        return None
+    base, decoder = weights.read_header(target), realism.read_header(path)
+    if decoder.base != base.fingerprint or decoder.card.recipe != recipe.name:
+        return None
+    network, _ = weights.load(base)
+    network.load_state_dict(realism.load(decoder, network), strict=False)
+    parameters, ladder = dict(network.state_dict()), recipe.network().ladder
+    if ladder is not None:
+        parameters = fitted(parameters, ladder)
+    return parameters, decoder.card.steps, decoder.card.hours * 3600
+
+
 def publish_decoder(
     recipe: Recipe,
     run: Path,
@@ -59,6 +83,8 @@ def publish_decoder(
     base = weights.read_header(target)
     network, _ = weights.load(base)
     merged = {**state["network"], **state["ema"]}
+    if network.config.ladder is not None:  # that of the base may be from before the recipe's grew
+        merged = fitted(merged, network.config.ladder)
     if not same_files(network, merged):
         words = (
             f"its files are not those of the published {base.card.codec} weights {base.fingerprint[:8]}: "

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from models.training.processes import Processes
+from models.training.publish import published_steps
 from models.training.recipes import QUEUE, Recipe
 from models.training.start import recipe_named, trainer_for
 from models.training.trainer import CHECKPOINT, Progress, load_checkpoint
@@ -32,7 +33,8 @@ def run_queue(
 ) -> None:
     """Train every entry in order until all are done or a signal stops one.
 
-    Several `processes` share each entry; the first one's process id is in RUNS/train.pid.
+    What has no run goes on from what is published. Several `processes` share each entry; the first one's
+    process id is in RUNS/train.pid.
     """
     processes = processes or Processes()
     runs.mkdir(parents=True, exist_ok=True)
@@ -43,7 +45,7 @@ def run_queue(
         for name, rounds in QUEUE:
             recipe = recipe_named(name)
             goal = goal_of(recipe, rounds)
-            if steps_done(runs / name) >= goal:
+            if (steps_done(runs / name) or published_steps(recipe)) >= goal:
                 continue
             trainer = trainer_for(
                 name, data, runs / name, runs=runs, validation=validation, processes=processes

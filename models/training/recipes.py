@@ -80,13 +80,19 @@ _MSE_ROUNDS = (
     Round(6_000, rate=6e-4),
     Round(10_000, rate=6e-4),
     Round(8_000, rate=6e-4),  # what a core does in little more than an hour
-    Round(12_000, rate=6e-4),
-    Round(60_000, rate=5e-4, side=256),
+    Round(8_000, rate=6e-4),
+    Round(64_000, rate=5e-4, side=256),
 )
 
 # From ELIC's trained transforms only the context and parameter networks are new, and HiFiC has no context
 # model: a shorter first round.
-_SHORT_ROUNDS = (Round(5_000), Round(6_000, rate=6e-4), Round(31_000, rate=6e-4), _MSE_ROUNDS[-1])
+_SHORT_ROUNDS = (
+    Round(5_000),
+    Round(6_000, rate=6e-4),
+    Round(10_000, rate=6e-4),
+    Round(21_000, rate=6e-4),
+    _MSE_ROUNDS[-1],
+)
 _HIFIC_ROUNDS = (Round(6_000), Round(8_000, rate=6e-4), Round(28_000, rate=6e-4), _MSE_ROUNDS[-1])
 
 # The residual blocks of HiFiC's generator: with them in halves the file would pass what a repository takes.
@@ -110,7 +116,8 @@ RECIPES: dict[str, Recipe] = {
 
 # In this order, each up to the end of the round named: first every codec gets weights, then all grow
 # together. A perceptual recipe begins from what its base has reached by then, and each of its later
-# rounds takes over what the base has learned since.
+# rounds takes over what the base has learned since. HiFiC's base has no id it could be published under, so
+# from the first round on its perceptual recipe learns alone.
 QUEUE: tuple[tuple[str, int], ...] = (
     ("elic-lite", 1),
     ("hflic-lite", 1),
@@ -131,25 +138,28 @@ QUEUE: tuple[tuple[str, int], ...] = (
     ("hflic-realistic-lite", 2),
     ("elic-5-lite", 2),
     ("po-elic-lite", 3),
-    ("hific-lite", 2),
     ("hific-perceptual-lite", 2),
     ("hflic-lite", 4),
     ("hflic-perceptual-lite", 3),
-    ("elic-lite", 4),
     ("enh-po-elic-lite", 3),
     ("hflic-realistic-lite", 3),
+    ("hflic-lite", 5),
+    ("hflic-perceptual-lite", 4),
+    ("enh-po-elic-lite", 4),
+    ("hflic-realistic-lite", 4),
     ("elic-5-lite", 3),
     ("po-elic-lite", 4),
-    ("elic-lite", 5),
-    ("hflic-lite", 5),
-    ("hific-lite", 3),
+    ("elic-lite", 4),
     ("hific-perceptual-lite", 3),
-    ("hflic-perceptual-lite", 4),
+    ("elic-lite", 5),
+    ("hific-perceptual-lite", 4),
+    ("hflic-perceptual-lite", 5),
+    ("elic-5-lite", 4),
+    ("enh-po-elic-lite", 5),
+    ("po-elic-lite", 5),
+    ("hific-perceptual-lite", 5),
     ("elic-lite", 6),
     ("hflic-lite", 6),
-    ("enh-po-elic-lite", 4),
-    ("hific-perceptual-lite", 4),
-    ("hflic-realistic-lite", 4),
-    ("elic-5-lite", 4),
-    ("hific-lite", 4),
+    ("hflic-realistic-lite", 5),
+    ("elic-5-lite", 5),
 )

@@ -16,6 +16,7 @@ from models.training.perceptual_recipes import PERCEPTUAL, PerceptualRecipe
 from models.training.perceptual_trainer import Continued, PerceptualTrainer
 from models.training.processes import Processes
 from models.training.publish import published_start
+from models.training.publish_decoder import published_decoder
 from models.training.recipes import RECIPES, Recipe
 from models.training.small_faces import SmallFaces
 from models.training.trainer import CHECKPOINT, Trainer, TrainingError, load_checkpoint
@@ -91,8 +92,13 @@ def beginning(recipe: Recipe, runs: Path) -> tuple[dict[str, Tensor], int, float
 def continued(recipe: PerceptualRecipe, runs: Path) -> Continued | None:
     """What a perceptual run without a checkpoint goes on from: the recipe's published weights, or None.
 
-    None too where the base in `runs` has not come as far as the one that is published: it is another one.
+    None too where the base in `runs` has not come as far as the one that is published, or is not published at
+    all: it is another one. Without any base the published weights take its place. A decoder alone goes on
+    from the published one, for the files of the published base.
     """
+    if recipe.decoder_only:
+        decoder, base = published_decoder(recipe), published_start(recipe_named(recipe.base))
+        return Continued(*decoder, base=base[0]) if decoder is not None and base is not None else None
     published = published_start(recipe)
     if published is None:
         return None
@@ -100,9 +106,9 @@ def continued(recipe: PerceptualRecipe, runs: Path) -> Continued | None:
         return Continued(*published, base=None)
     base = published_start(recipe_named(recipe.base))
     path = runs / recipe.base / CHECKPOINT
-    if base is None or (path.exists() and load_checkpoint(path, mapped=True)["step"] < base[1]):
+    if path.exists() and (base is None or load_checkpoint(path, mapped=True)["step"] < base[1]):
         return None
-    return Continued(*published, base=base[0])
+    return Continued(*published, base=base[0] if base is not None else None)
 
 
 def trainer_for(

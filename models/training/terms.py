@@ -35,6 +35,7 @@ class Terms:
     style: Tensor
     gan: Tensor
     face: Tensor
+    grid: Tensor
 
     @property
     def loss(self) -> Tensor:
