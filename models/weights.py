@@ -383,16 +383,17 @@ def _config_of(file: WeightsFile, found: dict[str, Listed]) -> NetworkConfig:
 
 
 def _as_published(config: NetworkConfig, found: dict[str, Listed]) -> NetworkConfig:
-    """A network of this program, without the last level of its ladder where the file is from before that."""
+    """A network of this program, with fewer levels of its ladder where the file is from before it grew."""
     from models.networks.balle import BalleConfig
+    from models.networks.elic import EARLIER_LEVELS, LITE_LADDER
+    from models.networks.rate import GAINS, RateLadder
 
-    gains = found.get("gain.log_gain")
-    if isinstance(config, BalleConfig) or config.ladder is None or gains is None:
+    gains = found.get(f"{GAINS}log_gain")
+    if isinstance(config, BalleConfig) or config.ladder != LITE_LADDER or gains is None:
         return config
-    before = config.ladder.lambdas[:-1]
-    if gains.shape[:1] != (len(before),):
+    if gains.shape[:1] not in {(levels,) for levels in EARLIER_LEVELS}:
         return config
-    return replace(config, ladder=replace(config.ladder, lambdas=before))
+    return replace(config, ladder=RateLadder(LITE_LADDER.lambdas[: gains.shape[0]]))
 
 
 def _entropy_data(network: CompressionNetwork, stored: dict[str, Any], name: str) -> EntropyData:

@@ -23,7 +23,7 @@ from models.training.trainer import Trainer, TrainingError
 from tests.test_perceptual_training import RECIPE, WEIGHTS, TinyTrunk, tiny_elic, whole_state
 from tests.test_training import TINY, everything
 
-EYE = replace(RECIPE, weights=replace(WEIGHTS, face=40.0), gan_from=0.0)
+EYE = replace(RECIPE, weights=replace(WEIGHTS, face=40.0, grid=0.05), gan_from=0.0)
 STEPS = 6
 
 

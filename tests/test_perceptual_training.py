@@ -46,7 +46,9 @@ class TinyTrunk:
         return maps[1 : 1 + count]
 
 
-WEIGHTS = LossWeights(charbonnier=10, lpips=1, style=0.1, gan=0.05, style_layers=(0, 1), lpips_trunk="alex")
+WEIGHTS = LossWeights(
+    charbonnier=10, lpips=1, style=0.1, gan=0.05, grid=0.01, style_layers=(0, 1), lpips_trunk="alex"
+)
 RECIPE = PerceptualRecipe(
     "tiny-perceptual",
     "hflic:lite",

@@ -98,6 +98,12 @@ def test_it_is_taken_where_the_processor_gains_by_it(
     assert precision.reduced_precision(torch.device("meta")) == torch.float32
 
 
+def test_processes_that_train_together_agree(monkeypatch: pytest.MonkeyPatch) -> None:
+    quick(monkeypatch, native=True, share=0.8)
+    assert precision.reduced_precision(torch.device("cpu"), lambda own: (own + 0.7) / 2) == torch.bfloat16
+    assert precision.reduced_precision(torch.device("cpu"), lambda own: (own + 1.4) / 2) == torch.float32
+
+
 def test_the_share_is_the_shortest_of_each(monkeypatch: pytest.MonkeyPatch) -> None:
     # A clock on which every float32 pass takes 1 s, and a bfloat16 one 3 s once and 2 s from then on.
     ticks = iter([t for second in (3, 2, 2, 2, 2, 2) for t in (0, 1, 10, 10 + second)])

@@ -145,7 +145,7 @@ def test_the_card_carries_training_and_validation_losses_side_by_side(photos: Pa
 
 def test_the_card_says_what_a_perceptual_recipe_looks_at() -> None:
     lite = publish._judged_by(PERCEPTUAL["hflic-perceptual-lite"])
-    assert "LPIPS 1 on alex" in lite and "small faces 150" in lite and "grid 0.05" in lite
+    assert "LPIPS 1 on alex" in lite and "small faces 150" in lite and "grid 0.02" in lite
     assert "style 1 on 2 maps of vgg of a window of 64 pixels" in lite
     assert lite.endswith("; style from step 2,200; adversary from step 8,800; crops of 128 pixels")
     hific = PAPER["hific-paper-lo"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,8 @@ from models import realism, weights
 from models.codec import Rate
 from models.learned import LearnedCodec
 from models.networks import builders
+from models.networks.elic import EARLIER_LEVELS, ElicConfig
+from models.networks.rate import RateLadder, fitted
 from models.picture import Picture
 from models.training import publish
 from models.training.perceptual_recipes import PERCEPTUAL, PerceptualRecipe
@@ -136,6 +139,28 @@ def test_a_published_decoder_is_what_the_next_run_begins_with(
     newer.load_state_dict(noisy(clean, 0.2))
     weights.save(newer, published.card, out / f"{NAME}.safetensors")
     assert published_decoder(RECIPE, out) is None, "it belongs to the weights before"
+    assert publish.published_steps(RECIPE, out) == 0
+
+
+def test_a_decoder_for_weights_from_before_the_ladder_grew(
+    out: Path, photos: Path, clean: dict[str, Tensor], tmp_path: Path
+) -> None:
+    config = builders.config(NAME)
+    assert isinstance(config, ElicConfig) and config.ladder is not None
+    shorter = RateLadder(config.ladder.lambdas[: EARLIER_LEVELS[-1]])
+    network = builders.build(replace(config, ladder=shorter))
+    network.load_state_dict(fitted(noisy(clean, 0.3), shorter))
+    target = out / f"{NAME}.safetensors"
+    weights.save(network, weights.read_header(target).card, target)
+    # The run has the recipe's ladder, begun from what is published.
+    begun = publish.published_start(replace(RECIPE, name=NAME), out)
+    assert begun is not None and len(begun[0]["gain.log_inverse"]) == len(config.ladder.lambdas)
+    better = {k: clean[k] if k.startswith(realism.DECODER_PARTS) else v for k, v in begun[0].items()}
+    result = publish_decoder(RECIPE, run_of(tmp_path / "run", better), photos, out)
+    assert result.written is not None, result.words
+    found = published_decoder(RECIPE, out)
+    assert found is not None and found[0].keys() == begun[0].keys()
+    assert all(found[0][k].shape == v.shape for k, v in begun[0].items())
 
 
 def test_a_decoder_for_other_files_is_not_published(

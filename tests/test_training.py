@@ -154,6 +154,32 @@ def test_a_folder_of_another_recipe_is_refused(photos: Path, tmp_path: Path) -> 
         trainer(photos, tmp_path / "run", replace(TINY, name="other"))
 
 
+def test_a_run_of_a_shorter_ladder_is_refused_and_stays(photos: Path, tmp_path: Path) -> None:
+    run = trainer(photos, tmp_path / "run")
+    run.save()
+    run.close()
+    before = (tmp_path / "run" / CHECKPOINT).read_bytes()
+    config = tiny_elic()
+    assert config.ladder is not None
+    longer = RateLadder((*config.ladder.lambdas, 1.0))
+    with pytest.raises(TrainingError, match="another number of rates: move it away"):
+        trainer(photos, tmp_path / "run", replace(TINY, network=lambda: replace(config, ladder=longer)))
+    assert (tmp_path / "run" / CHECKPOINT).read_bytes() == before
+
+
+def test_a_checkpoint_of_the_plain_optimizer_goes_on_in_one_pass(photos: Path, tmp_path: Path) -> None:
+    run = trainer(photos, tmp_path / "run")
+    run.train_step()
+    for group in run.optimizer.param_groups:
+        group["fused"] = None
+    run.save()
+    run.close()
+    again = trainer(photos, tmp_path / "run")
+    assert all(group["fused"] for group in again.optimizer.param_groups)
+    again.train_step()
+    again.close()
+
+
 def test_a_finished_run_does_nothing_more(photos: Path, tmp_path: Path) -> None:
     run = trainer(photos, tmp_path / "run")
     assert run.run(until=2)

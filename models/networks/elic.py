@@ -186,9 +186,9 @@ def paper_config(groups: tuple[int, ...] = GROUPS_10, expansion: float = 0.5) ->
     )
 
 
-# 0.04 to 1.2 bpp on photographs; a factor of 2.25 from one rate to the next, the last half as much. Networks
-# published before the last one was added have the first nine.
+# 0.04 to about 1.2 bpp on photographs; a factor of 2.25 from one rate to the next, its root to the last one.
 LITE_LADDER = RateLadder(tuple(3e-4 * 2.25**level for level in (*range(9), 8.5)))
+EARLIER_LEVELS = (9,)  # how many of the first ones lite networks were published with before
 LITE_GROUPS_5 = (16, 16, 32, 48, 80)
 LITE_GROUPS_10 = (8, 8, 8, 8, 16, 16, 24, 24, 40, 40)
 

@@ -10,6 +10,8 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from models.errors import WeightsError
+
 
 @dataclass(frozen=True)
 class RateLadder:
@@ -48,22 +50,27 @@ class RateLadder:
         return self.top
 
 
-GAINS = "gain."  # what the parameters of a network's gain unit are called
+GAINS = "gain."  # how the names of a gain unit's parameters begin
 
 
-def fitted(parameters: Mapping[str, Tensor], ladder: RateLadder) -> dict[str, Tensor]:
+def fitted(parameters: Mapping[str, Tensor], ladder: RateLadder | None) -> dict[str, Tensor]:
     """A network's parameters with the gains (levels, C) of a ladder whose first levels are theirs, or more.
 
     Levels they lack go on along the line through their last two, those the ladder lacks are left out: weights
-    published before a ladder grew train on, and a decoder is kept for them.
+    published before a ladder grew train on, and a decoder is kept for them. Raises WeightsError for a single
+    level that should become several.
     """
-    wanted = len(ladder.lambdas)
     whole = dict(parameters)
+    if ladder is None:
+        return whole
+    wanted = len(ladder.lambdas)
     for name, table in parameters.items():
         if not name.startswith(GAINS) or len(table) == wanted:
             continue
         rows = list(table[:wanted])
         if len(table) < wanted:
+            if len(table) < 2:
+                raise WeightsError(f"{name} has the gains of one rate, not of {wanted}")
             low, high = ladder.lambdas[len(table) - 2 : len(table)]
             for weight in ladder.lambdas[len(table) :]:
                 part = math.log(weight / high) / math.log(high / low)

@@ -16,9 +16,9 @@ from models.trunks import TrunkName
 RATE_ABOVE = 1.0 * 0.30
 RATE_BELOW = 2.0**-4 * 0.30
 
-# No paper has this term. It pulls at the pattern that the third round's weights draw three times as much as
-# LPIPS does at everything, and as much as LPIPS where a third of the pattern is left.
-GRID = 0.05
+# No paper has this term. Its gradient for the pattern that the third round's weights draw is as large as that
+# of LPIPS for everything.
+GRID = 0.02
 
 
 @dataclass(frozen=True)

@@ -102,6 +102,8 @@ class PerceptualTrainer(Trainer):
         )
         if self._continued is not None:
             self._continued = None  # the weights are in their places
+            if self._alone and recipe.base:
+                log.info("%s goes on without %s, which is not published", recipe.name, recipe.base)
             self._go_over()
 
     def _published(self) -> tuple[dict[str, Tensor], int, float] | None:
@@ -273,7 +275,7 @@ class PerceptualTrainer(Trainer):
             style=weights.style * style,
             gan=weights.gan * gan,
             face=zero if mask is None else self._face_term(x, output.x_hat, mask),
-            grid=weights.grid * grid_pattern(x, output.x_hat, self.processes.mean) if weights.grid else zero,
+            grid=weights.grid * grid_pattern(x, fake, self.processes.mean) if weights.grid else zero,
         )
 
     def _face_term(self, x: Tensor, x_hat: Tensor, mask: Tensor) -> Tensor:

@@ -30,7 +30,7 @@ from models.training.paper_recipes import PAPER
 from models.training.perceptual_recipes import PERCEPTUAL, PerceptualRecipe
 from models.training.recipes import RECIPES, Recipe
 from models.training.symbol_tables import PICTURES, measured_on
-from models.training.trainer import CHECKPOINT, VALIDATION, load_checkpoint
+from models.training.trainer import CHECKPOINT, VALIDATION, load_run
 
 log = logging.getLogger(__name__)
 
@@ -91,22 +91,26 @@ def published_start(
     if file.card.recipe != recipe.name:
         return None
     network, _ = weights.load(file)
-    found, ladder = dict(network.state_dict()), recipe.network().ladder
-    fitting = fitted(found, ladder) if ladder is not None else found
-    return fitting, file.card.steps, file.card.hours * 3600
+    found = fitted(network.state_dict(), recipe.network().ladder)
+    return found, file.card.steps, file.card.hours * 3600
 
 
 def published_steps(recipe: Recipe, folder: Path | None = None) -> int:
-    """How far what is published for a recipe was trained, 0 where nothing is. Reads headers only.
+    """How far what is published for a recipe was trained, 0 where nothing is that a run could go on from.
 
-    All of its steps where what is published under its id has begun from it: that goes on by itself.
+    All of its steps where what is published under its id has begun from it: that goes on by itself. Reads
+    headers only.
     """
     path = folder_of(recipe, folder)
-    alone = isinstance(recipe, PerceptualRecipe) and recipe.decoder_only
     try:
-        card = realism.read_header(realism.beside(path)).card if alone else weights.read_header(path).card
+        file = weights.read_header(path)
+        if isinstance(recipe, PerceptualRecipe) and recipe.decoder_only:
+            decoder = realism.read_header(realism.beside(path))
+            its_own = decoder.base == file.fingerprint and decoder.card.recipe == recipe.name
+            return decoder.card.steps if its_own else 0
     except WeightsError:
         return 0
+    card = file.card
     later = PERCEPTUAL.get(card.recipe)
     if later is not None and later.base == recipe.name:
         return recipe.steps
@@ -285,7 +289,7 @@ def publish(
 
     Raises WeightsError where the file would be too large or the network cannot be exact.
     """
-    state = load_checkpoint(run / CHECKPOINT)
+    state = load_run(recipe, run)
     network = builders.build(recipe.network())
     own = network.state_dict()
     merged = {**state["network"], **state["ema"]}

@@ -17,7 +17,7 @@ from models.networks.rate import fitted
 from models.realism import DECODER_PARTS, DecoderFile
 from models.training.publish import OFF_GRID, Published, card_of, comparable, folder_of, measure
 from models.training.recipes import Recipe
-from models.training.trainer import CHECKPOINT, load_checkpoint
+from models.training.trainer import load_run
 
 
 def same_files(network: CompressionNetwork, parameters: dict[str, Tensor]) -> bool:
@@ -55,9 +55,7 @@ def published_decoder(
         return None
     network, _ = weights.load(base)
     network.load_state_dict(realism.load(decoder, network), strict=False)
-    parameters, ladder = dict(network.state_dict()), recipe.network().ladder
-    if ladder is not None:
-        parameters = fitted(parameters, ladder)
+    parameters = fitted(network.state_dict(), recipe.network().ladder)
     return parameters, decoder.card.steps, decoder.card.hours * 3600
 
 
@@ -74,7 +72,7 @@ def publish_decoder(
     decoder of these very weights, else the faithful one. `Published.words` tells both numbers, or why
     nothing could be written: without the weights the run began from there is nothing it belongs to.
     """
-    state = load_checkpoint(run / CHECKPOINT)
+    state = load_run(recipe, run)
     steps = int(state["step"])
     target = folder_of(recipe, folder)
     if not target.exists():
@@ -82,9 +80,8 @@ def publish_decoder(
         return Published(recipe.name, steps, None, None, words)
     base = weights.read_header(target)
     network, _ = weights.load(base)
-    merged = {**state["network"], **state["ema"]}
-    if network.config.ladder is not None:  # that of the base may be from before the recipe's grew
-        merged = fitted(merged, network.config.ladder)
+    # The ladder of the base may be from before the recipe's grew.
+    merged = fitted({**state["network"], **state["ema"]}, network.config.ladder)
     if not same_files(network, merged):
         words = (
             f"its files are not those of the published {base.card.codec} weights {base.fingerprint[:8]}: "

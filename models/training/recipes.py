@@ -80,8 +80,8 @@ _MSE_ROUNDS = (
     Round(6_000, rate=6e-4),
     Round(10_000, rate=6e-4),
     Round(8_000, rate=6e-4),  # what a core does in little more than an hour
-    Round(8_000, rate=6e-4),
-    Round(64_000, rate=5e-4, side=256),
+    Round(6_000, rate=6e-4),
+    Round(66_000, rate=5e-4, side=256),
 )
 
 # From ELIC's trained transforms only the context and parameter networks are new, and HiFiC has no context
@@ -116,8 +116,8 @@ RECIPES: dict[str, Recipe] = {
 
 # In this order, each up to the end of the round named: first every codec gets weights, then all grow
 # together. A perceptual recipe begins from what its base has reached by then, and each of its later
-# rounds takes over what the base has learned since. HiFiC's base has no id it could be published under, so
-# from the first round on its perceptual recipe learns alone.
+# rounds takes over what the base has learned since. HiFiC's base shares its id with what begins from it,
+# so its perceptual recipe learns alone from the first round on.
 QUEUE: tuple[tuple[str, int], ...] = (
     ("elic-lite", 1),
     ("hflic-lite", 1),

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from models.networks.builders import build
+from models.networks.rate import GAINS
 from models.training.data import CACHE_BYTES, Photographs
 from models.training.paper_recipes import PAPER
 from models.training.perceptual_recipes import PERCEPTUAL, PerceptualRecipe
@@ -19,7 +20,7 @@ from models.training.publish import published_start
 from models.training.publish_decoder import published_decoder
 from models.training.recipes import RECIPES, Recipe
 from models.training.small_faces import SmallFaces
-from models.training.trainer import CHECKPOINT, Trainer, TrainingError, load_checkpoint
+from models.training.trainer import CHECKPOINT, Trainer, TrainingError, load_checkpoint, load_run
 
 
 def recipe_named(name: str) -> Recipe:
@@ -33,9 +34,8 @@ def recipe_named(name: str) -> Recipe:
 
 def weights_reached(name: str, runs: Path) -> dict[str, Tensor] | None:
     """What a squared-error recipe has reached: the averages of its run in `runs`, else what is published."""
-    path = runs / name / CHECKPOINT
-    if path.exists():
-        state = load_checkpoint(path)
+    if (runs / name / CHECKPOINT).exists():
+        state = load_run(recipe_named(name), runs / name)
         weights: dict[str, Tensor] = {**state["network"], **state["ema"]}
         return weights
     published = published_start(recipe_named(name))
@@ -65,7 +65,7 @@ def at_one_rate(weights: dict[str, Tensor], base: Recipe, recipe: Recipe) -> dic
     gains = {
         name: torch.lerp(table[low : low + 1], table[low + 1 : low + 2], position - low)
         for name, table in weights.items()
-        if name.startswith("gain.")
+        if name.startswith(GAINS)
     }
     return weights | gains
 

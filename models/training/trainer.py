@@ -21,6 +21,7 @@ from torch.utils.tensorboard import SummaryWriter
 from models.errors import HflicError, OutputError
 from models.networks.base import CompressionNetwork, NetworkOutput
 from models.networks.builders import build
+from models.networks.rate import GAINS
 from models.training.board import Means, add_samples, add_scalars, add_validation
 from models.training.data import CACHE_BYTES, Batch, DataError, PhotoCrops, Photographs
 from models.training.divergence import LossWatch
@@ -103,6 +104,19 @@ def load_checkpoint(path: Path, *, mapped: bool = False) -> dict[str, Any]:
     return state
 
 
+def load_run(recipe: Recipe, run: Path) -> dict[str, Any]:
+    """The checkpoint of a recipe's run. Raises TrainingError where it has another number of rates."""
+    state = load_checkpoint(run / CHECKPOINT)
+    ladder = recipe.network().ladder
+    gains = [v for k, v in state["network"].items() if k.startswith(GAINS)]
+    if ladder is not None and any(len(table) != len(ladder.lambdas) for table in gains):
+        raise TrainingError(
+            f"{run} holds a run with another number of rates: move it away, and the next one goes on from "
+            "what is published"
+        )
+    return state
+
+
 class Trainer:
     """Trains one recipe in a folder: checkpoints, TensorBoard events and validation rows live there.
 
@@ -136,7 +150,7 @@ class Trainer:
         self.governor = ThreadGovernor(threads, processes=count)
         self.config = recipe.network()
         self.network = build(self.config).to(device).to(memory_format=torch.channels_last)
-        self.network.transform_precision = reduced_precision(device)
+        self.network.transform_precision = reduced_precision(device, self.processes.mean)
         quantiles = [p for n, p in self.network.named_parameters() if n.endswith("quantiles")]
         self.weights = [p for n, p in self.network.named_parameters() if self._trainable(n)]
         # One pass over the memory instead of a dozen: a quarter of the plain optimizer's time on a processor.
@@ -151,7 +165,7 @@ class Trainer:
         self.scalars: dict[str, float] = {}
         self._add_parts()
         if (out / CHECKPOINT).exists():
-            self._resume(load_checkpoint(out / CHECKPOINT))
+            self._resume(load_run(recipe, out))
         elif start is not None and (published := start()) is not None:
             weights, self.step, self.seconds = published
             self.network.load_state_dict(weights, strict=False)
@@ -177,9 +191,9 @@ class Trainer:
         # CompressAI's bottleneck, which earlier checkpoints were made with, has buffers of its own
         self.network.load_state_dict({k: v for k, v in state["network"].items() if k in own})
         self.ema.shadow = {k: v.to(self.processes.device) for k, v in state["ema"].items()}
-        self.optimizer.load_state_dict(state["optimizer"])
-        for group in self.optimizer.param_groups:
+        for group in state["optimizer"]["param_groups"]:
             group["fused"] = True  # which checkpoints of earlier versions do not say
+        self.optimizer.load_state_dict(state["optimizer"])
         self.step, self.seconds = state["step"], state["seconds"]
         self.watch = LossWatch(state.get("losses", ()))
 
