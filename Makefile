@@ -67,8 +67,11 @@ large: setup
 golden: setup
 	$(BIN)/python -m tests.golden_files
 
+# Processes that share each step: GPUs, or on a machine without as many as it has idle cores (docs/training.md).
+DEVICES ?= 1
+
 train: setup
-	$(BIN)/hflic train queue --data $(DATA) --validation $(VALID)
+	$(BIN)/hflic train queue --data $(DATA) --validation $(VALID) --devices $(DEVICES)
 
 train-stop:
 	@test ! -f runs/train.pid || { pid=$$(cat runs/train.pid); kill $$pid 2>/dev/null && \

@@ -20,7 +20,7 @@ def reduced_precision(device: torch.device, agree: Callable[[Tensor], Tensor] = 
     Weights, optimizer, entropy model, last layers and losses stay in float32. The gradient of hflic-lite
     differs from float32's by less than another draw of the quantisation noise changes it (cosine 0.990 to
     1.000 against 0.78 to 0.97, lowest to highest rate). Having the instructions is not enough: a step takes
-    0.6 of its time on an AMD processor with AVX512-BF16 and 1.4 times its time on an Intel one (Emerald
+    0.6 of its time on an AMD processor with AVX512-BF16 and 1.3 times its time on an Intel one (Emerald
     Rapids). So a processor is tried out; `agree` gives what all processes that train together found.
     """
     if device.type == "cpu":
