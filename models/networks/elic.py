@@ -186,7 +186,7 @@ def paper_config(groups: tuple[int, ...] = GROUPS_10, expansion: float = 0.5) ->
     )
 
 
-# 0.04 to about 1.2 bpp on photographs; a factor of 2.25 from one rate to the next, its root to the last one.
+# 0.04 to 1.15 bpp on photographs; a factor of 2.25 from one rate to the next, its root to the last one.
 LITE_LADDER = RateLadder(tuple(3e-4 * 2.25**level for level in (*range(9), 8.5)))
 EARLIER_LEVELS = (9,)  # how many of the first ones lite networks were published with before
 LITE_GROUPS_5 = (16, 16, 32, 48, 80)
