@@ -95,22 +95,35 @@ def published_start(
     return found, file.card.steps, file.card.hours * 3600
 
 
+def own_decoder(
+    recipe: Recipe, folder: Path | None = None
+) -> tuple[weights.WeightsFile, realism.DecoderFile] | None:
+    """The published weights whose files a recipe's decoder decodes, and that decoder. Reads headers only.
+
+    None where there is none, or where the weights beside it are not those it belongs to.
+    """
+    path = folder_of(recipe, folder)
+    try:
+        base, decoder = weights.read_header(path), realism.read_header(realism.beside(path))
+    except WeightsError:
+        return None
+    its_own = decoder.base == base.fingerprint and decoder.card.recipe == recipe.name
+    return (base, decoder) if its_own else None
+
+
 def published_steps(recipe: Recipe, folder: Path | None = None) -> int:
     """How far what is published for a recipe was trained, 0 where nothing is that a run could go on from.
 
     All of its steps where what is published under its id has begun from it: that goes on by itself. Reads
     headers only.
     """
-    path = folder_of(recipe, folder)
+    if isinstance(recipe, PerceptualRecipe) and recipe.decoder_only:
+        found = own_decoder(recipe, folder)
+        return found[1].card.steps if found is not None else 0
     try:
-        file = weights.read_header(path)
-        if isinstance(recipe, PerceptualRecipe) and recipe.decoder_only:
-            decoder = realism.read_header(realism.beside(path))
-            its_own = decoder.base == file.fingerprint and decoder.card.recipe == recipe.name
-            return decoder.card.steps if its_own else 0
+        card = weights.read_header(folder_of(recipe, folder)).card
     except WeightsError:
         return 0
-    card = file.card
     later = PERCEPTUAL.get(card.recipe)
     if later is not None and later.base == recipe.name:
         return recipe.steps

@@ -15,7 +15,15 @@ from models.learned import LearnedCodec
 from models.networks.base import CompressionNetwork
 from models.networks.rate import fitted
 from models.realism import DECODER_PARTS, DecoderFile
-from models.training.publish import OFF_GRID, Published, card_of, comparable, folder_of, measure
+from models.training.publish import (
+    OFF_GRID,
+    Published,
+    card_of,
+    comparable,
+    folder_of,
+    measure,
+    own_decoder,
+)
 from models.training.recipes import Recipe
 from models.training.trainer import load_run
 
@@ -43,16 +51,13 @@ def published_decoder(
 ) -> tuple[dict[str, Tensor], int, float] | None:
     """Parameters, steps and seconds of a recipe's published decoder, with all else of the weights it decodes.
 
-    None where there is none, or where the weights beside it are not those it belongs to. The gains are of the
-    recipe's ladder, as in `publish.published_start`.
+    None where `publish.own_decoder` finds none. The gains are of the recipe's ladder, as in
+    `publish.published_start`.
     """
-    target = folder_of(recipe, folder)
-    path = realism.beside(target)
-    if not target.exists() or not path.exists():
+    found = own_decoder(recipe, folder)
+    if found is None:
         return None
-    base, decoder = weights.read_header(target), realism.read_header(path)
-    if decoder.base != base.fingerprint or decoder.card.recipe != recipe.name:
-        return None
+    base, decoder = found
     network, _ = weights.load(base)
     network.load_state_dict(realism.load(decoder, network), strict=False)
     parameters = fitted(network.state_dict(), recipe.network().ladder)
