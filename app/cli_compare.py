@@ -12,6 +12,7 @@ import typer
 from app.cli_codec import Bpp, Json, Quality, check_output, json_of, rate_of
 from app.cli_console import UsageError, hint, number, print_json, progress, say, show_table, split_list
 from app.cli_faces import json_of as face_json
+from app.state import codec_name
 from models import codec as codecs
 from models.codec import Encoding, Rate, Watch
 from models.picture import Picture
@@ -200,9 +201,9 @@ def _sheet(name: str, picture: Picture, results: list[Result]) -> Picture:
 
 
 def _called(id: str) -> str:
-    """A codec's name, with the realism its files were decoded with where its id tells one."""
-    name, realism = codecs.entry(id).name, id.partition("+")[2]
-    return f"{name}, realism {realism}" if realism else name
+    """A codec's name, with what its id tells beyond it but for the size."""
+    base = codecs.plain(id)
+    return codec_name(base.partition(":")[0] + id.removeprefix(base))
 
 
 def _pairs(texts: list[str]) -> list[str]:

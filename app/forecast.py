@@ -18,7 +18,7 @@ from app.state import Key, Level, Notice, codec_name
 from app.tasks import Compress
 from app.worker import Failure, Task
 from models import codec
-from models.codec import entry
+from models.codec import REFINED, entry, plain
 from models.errors import CodecError
 from models.footprint import Footprint
 from models.memory import budget
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 TELL_FROM_S = 15.0  # what takes less is not worth a message
 LARGE = 2_000_000  # pixels from which a learned codec is weighed first, whatever its size
 PASSES = 2  # of the entropy networks in the search for a size, as counted with the lite weights
+BOTH_WAYS = 2  # a step goes through the networks and back, to the latents alone
 _TRIES = 4
 
 
@@ -38,7 +39,8 @@ class Effort:
 
     transforms: both transforms together; entropy: the networks behind the probabilities, once, in float64
     (exact); speed and exact_speed: multiply-accumulates a second in float32 and float64, measured;
-    footprint: what it takes in memory; device: what runs the transforms.
+    footprint: what it takes in memory; device: what runs the transforms; refining: the search for the
+    latents of one picture, all its steps.
     """
 
     transforms: float
@@ -47,11 +49,13 @@ class Effort:
     exact_speed: float
     footprint: Footprint
     device: str = "cpu"
+    refining: float = 0.0
 
     def seconds(self, pixels: int, searched: bool = True) -> float:
         """Encoding and decoding. A wanted size is searched: the entropy networks run several times."""
         passes = (PASSES if searched else 1) + 1
-        return pixels * (self.transforms / self.speed + passes * self.entropy / self.exact_speed)
+        quick = self.transforms + self.refining
+        return pixels * (quick / self.speed + passes * self.entropy / self.exact_speed)
 
     def bytes(self, width: int, height: int) -> float:
         """The most memory at one time, as the codec itself plans it. Raises CodecError as `memory.budget`."""
@@ -73,12 +77,15 @@ class Weigh:
     def run(self, bench: Bench) -> Effort | None:
         """Raises WeightsError and CodecError as loading the codec does."""
         bench.watch.step("estimating", 0.0)
-        coder: Any = codec.get(self.codec)
+        coder: Any = codec.get(plain(self.codec))
         network = getattr(coder, "network", None)
-        return _weigh(network, coder.footprint, str(coder.device.type)) if network is not None else None
+        if network is None:
+            return None
+        steps = int(self.codec.partition(REFINED)[2] or 0)
+        return _weigh(network, coder.footprint, str(coder.device.type), steps)
 
 
-def _weigh(network: Any, footprint: Footprint, device: str) -> Effort:
+def _weigh(network: Any, footprint: Footprint, device: str, steps: int) -> Effort:
     import torch
 
     from models.networks.complexity import kmac_per_pixel
@@ -91,6 +98,7 @@ def _weigh(network: Any, footprint: Footprint, device: str) -> Effort:
         exact_speed=_speed(torch.float64, "cpu"),  # exactness is promised on the CPU alone
         footprint=footprint,
         device=device,
+        refining=BOTH_WAYS * steps * 1000 * (cost.synthesis + cost.entropy),
     )
 
 
@@ -197,7 +205,7 @@ def in_words(codec_id: str, effort: Effort, size: tuple[int, int], seconds: floa
 def _worth_weighing(codec_id: str, pixels: int) -> bool:
     """Weighing takes a moment itself: not before small work."""
     try:
-        learned = entry(codec_id.partition(":")[0]).learned
+        learned = entry(codec_id).learned
     except CodecError:
         return False
-    return learned and (pixels >= LARGE or codec_id.endswith(":paper"))
+    return learned and (pixels >= LARGE or plain(codec_id).endswith(":paper"))

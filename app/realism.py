@@ -21,6 +21,7 @@ from app.tasks import Coded
 from app.worker import Bench, Failure
 from models import codec, realism
 from models.codec import Encoding
+from models.refined import refinable
 
 _LIMIT = 384 << 20  # bytes of pixels that are kept, but always the last two
 
@@ -36,8 +37,8 @@ class Redecode:
 
     @property
     def lane(self) -> str:
-        """The codec's lane."""
-        return lane_of(self.coded.codec)
+        """The codec's lane; decoding is quick whatever the encoder did."""
+        return lane_of(codec.plain(self.coded.codec))
 
     @property
     def words(self) -> str:
@@ -55,7 +56,7 @@ class Redecode:
         raster = from_picture(picture)
         bench.keep(raster.digest, picture)
         kmac: float | None = getattr(coder, "kmac_per_pixel", None)
-        return Coded(self.coded, raster, seconds, None, kmac, realistic=True, realism=self.share)
+        return Coded(self.coded, raster, seconds, None, kmac, True, self.share, refinable(coder))
 
 
 class Redecoder(QObject):

@@ -300,7 +300,7 @@ def _look(value: Any) -> Look:
 def _usable(codec: str) -> bool:
     """Whether a column can hold it; a later version may have known more."""
     try:
-        return codec in {"", ORIGINAL} or bool(entry(codec.partition(":")[0]))
+        return codec in {"", ORIGINAL} or bool(entry(codec))
     except CodecError:
         return False
 

@@ -8,8 +8,9 @@ from enum import Enum
 
 from app.raster import Raster
 from app.tasks import Coded, Measured
-from models.codec import Rate, entry
+from models.codec import REFINED, Rate, entry, plain
 from models.errors import CodecError
+from models.refined import USUAL_STEPS
 
 ORIGINAL = "original"
 FILE = "file"
@@ -75,8 +76,8 @@ class Choice:
     realism: float = 0.0
 
     def of(self, codec: str) -> Choice:
-        """Another codec at the same rate, faithful: a realism belongs to one codec."""
-        return replace(self, codec=codec, realism=0.0)
+        """Another codec at the same rate, faithful: a realism belongs to one codec, refined or not."""
+        return replace(self, codec=codec, realism=self.realism if plain(codec) == plain(self.codec) else 0.0)
 
 
 @dataclass(frozen=True)
@@ -125,10 +126,14 @@ class SideView:
 
 
 def codec_name(id: str) -> str:
-    """A codec's name for people, with the size and the realism where the id gives them."""
+    """A codec's name for people, with the size, the refinement and the realism where the id gives them."""
     known, _, share = id.partition("+")
     if share:
         return f"{codec_name(known)}, realism {share}"
+    known, _, steps = id.partition(REFINED)
+    if steps:
+        words = "refined" if steps == str(USUAL_STEPS) else f"refined in {steps} steps"
+        return f"{codec_name(known)}, {words}"
     base, _, size = id.partition(":")
     try:
         name = entry(base).name

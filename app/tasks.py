@@ -20,6 +20,7 @@ from models.files import read_file
 from models.memory import forget_peak, peak_mib
 from models.picture import Picture
 from models.realism import decoder_of
+from models.refined import refinable
 
 if TYPE_CHECKING:
     from app.worker import Bench
@@ -32,7 +33,8 @@ class Coded:
 
     decode_s: wall-clock seconds; peak_mib: the most memory the codec's process held meanwhile, where the
     system tells; kmac: thousand multiply-accumulates a pixel there and back, of networks. realistic: whether
-    the codec has a realistic decoder for its files; realism: how much of it the raster was made with.
+    the codec has a realistic decoder for its files; realism: how much of it the raster was made with;
+    refinable: whether it can refine latents for a picture.
     """
 
     encoding: Encoding
@@ -42,6 +44,7 @@ class Coded:
     kmac: float | None = None
     realistic: bool = False
     realism: float = 0.0
+    refinable: bool = False
 
 
 @dataclass(frozen=True)
@@ -148,7 +151,8 @@ class Compress:
         bench.watch.step("showing", 1.0)
         kmac: float | None = getattr(coder, "kmac_per_pixel", None)
         realistic = decoder_of(coder) is not None
-        return Coded(encoding, _kept(bench, decoded), seconds, peak, kmac, realistic)
+        raster = _kept(bench, decoded)
+        return Coded(encoding, raster, seconds, peak, kmac, realistic, refinable=refinable(coder))
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from models.watch import QUIET, Watch
 __all__ = [
     "CATALOGUE",
     "QUIET",
+    "REFINED",
     "TARGET_TOLERANCE",
     "Codec",
     "CodecEntry",
@@ -130,6 +131,8 @@ class CodecEntry:
         """Whether a neural network is inside."""
         return self.module == "models.learned"
 
+
+REFINED = "~"  # between a codec's id and its steps of refinement, see models.refined
 
 _HFLIC_MAGIC = ((0, b"\x8bHFL"),)
 
@@ -289,7 +292,7 @@ _instances: dict[str, Codec] = {}
 
 
 def entry(id: str) -> CodecEntry:
-    """The catalogue line of an id; size and realism behind it ("elic:lite", "hflic-mse+1") do not matter.
+    """The catalogue line of an id; what stands behind it ("elic:lite", "hflic-mse~100+1") does not matter.
 
     Raises CodecError for an unknown id and names the known ones.
     """
@@ -301,8 +304,8 @@ def entry(id: str) -> CodecEntry:
 
 
 def plain(id: str) -> str:
-    """An id without the realism behind it: "hflic-mse:lite+0.5" is the codec "hflic-mse:lite"."""
-    return id.partition("+")[0]
+    """An id without refinement and realism: "hflic-mse:lite~100+0.5" is the codec "hflic-mse:lite"."""
+    return id.partition("+")[0].partition(REFINED)[0]
 
 
 def missing(id: str) -> str:
@@ -319,12 +322,19 @@ def missing(id: str) -> str:
 def get(id: str) -> Codec:
     """The codec of an id, made once. Raises CodecError where it is unknown or not usable here.
 
-    "ID+R" is the codec ID that decodes with the realism R, for those that have a realistic decoder.
+    "ID+R" is the codec ID that decodes with the realism R, for those that have a realistic decoder; "ID~N"
+    the one that refines its latents for every picture in N steps, "ID~N+R" both.
     """
     if "+" in id:
         from models.realism import variant
 
-        return variant(get(plain(id)), id.partition("+")[2])
+        coded, _, share = id.partition("+")
+        return variant(get(coded), share)
+    if REFINED in id:
+        from models.refined import variant as refined
+
+        coded, _, steps = id.partition(REFINED)
+        return refined(get(coded), steps)
     if id not in _instances:
         if reason := missing(id):
             raise CodecError(reason)

@@ -13,47 +13,20 @@ from torch.nn import functional
 from models import realism, tiling, weights
 from models.about import about
 from models.bitstream.container import FINGERPRINT_BYTES, QUALITY_STEPS, HflicFile, parse, takes
-from models.bitstream.latents import (
-    CodedLatents,
-    ContextEntropyModel,
-    EntropyData,
-    ExactEntropyModel,
-    Seen,
-)
-from models.bitstream.priors import (
-    FactorizedEntropyModel,
-    HyperpriorEntropyModel,
-    JointHyperpriorEntropyModel,
-    SerialEntropyModel,
-)
+from models.bitstream.exact import entropy_model
+from models.bitstream.latents import CodedLatents, Seen
 from models.codec import QUIET, Encoding, Rate, Watch, entry, reach, timed
-from models.errors import BitstreamError, CodecError, WeightsError
+from models.errors import BitstreamError, CodecError
 from models.expected import ExpectedSize
 from models.footprint import Footprint
 from models.networks import fused
-from models.networks.balle import Balle
-from models.networks.base import CompressionNetwork
 from models.networks.complexity import kmac_per_pixel
 from models.networks.elic import ELIC
-from models.networks.hific import HiFiC
 from models.picture import Picture
+from models.refinement import Refiner, why_not
+from models.sizing import reach_slowly
 
 _DOWN = 16  # latents to pixels
-
-
-def entropy_model(network: CompressionNetwork, data: EntropyData) -> ExactEntropyModel:
-    """The exact entropy model of a network. Raises WeightsError where it cannot be exact."""
-    if isinstance(network, ELIC):
-        return ContextEntropyModel(network.h_s, network.context, data)
-    if isinstance(network, HiFiC):
-        return HyperpriorEntropyModel(network.h_s_scale, network.h_s_mean, data)
-    if isinstance(network, Balle):
-        if network.h_s is None:
-            return FactorizedEntropyModel(data)
-        if network.context is not None:
-            return SerialEntropyModel(network.h_s, network.context, data)
-        return JointHyperpriorEntropyModel(network.h_s, data, means=network.prior == "mean-scale")
-    raise WeightsError(f"no exact entropy model for {type(network).__name__}")
 
 
 def _flat(module: nn.Module) -> Iterable[nn.Module]:
@@ -124,9 +97,17 @@ class LearnedCodec:
 
     @torch.inference_mode()
     def code(
-        self, latents: Tensor, quality: float, watch: Watch = QUIET, seen: Seen | None = None
+        self,
+        latents: Tensor,
+        quality: float,
+        watch: Watch = QUIET,
+        seen: Seen | None = None,
+        refiner: Refiner | None = None,
     ) -> CodedLatents:
-        """The latents of `analyse` at a quality; `seen` is shown the symbols of every pass."""
+        """The latents of `analyse` at a quality, refined for their picture where there is a `refiner`.
+
+        `seen` is shown the symbols of every pass.
+        """
         position = self._position(quality)
         gain = self.network.gain
         factors = gain.gain(position) if gain is not None and position is not None else None
@@ -138,15 +119,22 @@ class LearnedCodec:
             )
         height, width = y.shape[2:]
         lean = self._planner.plan(_DOWN * width, _DOWN * height).lean
+        if refiner is not None and position is not None:
+            latents, factors = refiner(y, z, position, watch), None
         del y  # of a large picture, hundreds of megabytes
         by_channel = factors[0].cpu() if factors is not None else None
         return self.entropy.encode(latents[0].cpu(), z[0].cpu(), watch, gain=by_channel, lean=lean, seen=seen)
 
-    def encode(self, picture: Picture, rate: Rate, watch: Watch = QUIET) -> Encoding:
-        """See models.codec.Codec."""
-        return timed(lambda: self._encode(picture, rate, watch))
+    @property
+    def unrefinable(self) -> str:
+        """Why the latents of pictures cannot be refined with these weights, "" where they can."""
+        return why_not(self.network, self.file.card)
 
-    def _encode(self, picture: Picture, rate: Rate, watch: Watch) -> Encoding:
+    def encode(self, picture: Picture, rate: Rate, watch: Watch = QUIET, refine: int = 0) -> Encoding:
+        """See models.codec.Codec; `refine`: see models.refined.Refining."""
+        return timed(lambda: self._encode(picture, rate, watch, refine))
+
+    def _encode(self, picture: Picture, rate: Rate, watch: Watch, refine: int) -> Encoding:
         if not takes(picture.width, picture.height):
             size = f"{picture.width} x {picture.height} pixels"
             raise CodecError(f"{size} are too many for a .hflic file: scale the picture down")
@@ -154,9 +142,10 @@ class LearnedCodec:
             raise CodecError(reason)
         latents = self.analyse(picture, watch)
         checksums: dict[float, int] = {}
+        refiner = self._refiner(picture, refine)
 
-        def encode_at(quality: float) -> bytes:
-            coded = self.code(latents, quality, watch)
+        def encode_at(quality: float, refiner: Refiner | None = None) -> bytes:
+            coded = self.code(latents, quality, watch, refiner=refiner)
             checksums[quality] = coded.crc
             return self._file(picture, quality, coded).to_bytes()
 
@@ -169,11 +158,22 @@ class LearnedCodec:
         elif target is None:
             assert rate.quality is not None
             quality, note = round(rate.quality * QUALITY_STEPS) / QUALITY_STEPS, ""
-            data = encode_at(quality)
+            data = encode_at(quality, refiner)
         else:
-            step = 1 / QUALITY_STEPS
             expect = self._expected_size(latents)
-            quality, data, note = reach(encode_at, target, watch, resolution=step, expect=expect)
+
+            def find(size: float) -> tuple[float, bytes, str]:
+                return reach(encode_at, size, watch, resolution=1 / QUALITY_STEPS, expect=expect)
+
+            if refiner is None:
+                quality, data, note = find(target)
+            else:
+                quality, data, note = reach_slowly(
+                    lambda size: find(size)[:2],
+                    lambda quality: encode_at(quality, refiner),
+                    target,
+                    usual=refiner.usual_share,
+                )
         return Encoding(
             data=data,
             codec=self.id,
@@ -185,6 +185,15 @@ class LearnedCodec:
             latents_crc=checksums[quality],
             note=note,
         )
+
+    def _refiner(self, picture: Picture, steps: int) -> Refiner | None:
+        if not steps:
+            return None
+        if reason := self.unrefinable:
+            raise CodecError(reason)
+        self._take(0.0)  # the search is for the faithful decoder
+        assert isinstance(self.network, ELIC)
+        return Refiner(self.network, picture, steps)
 
     def _expected_size(self, latents: Tensor) -> ExpectedSize:
         def factors(quality: float) -> Tensor:

@@ -35,6 +35,52 @@ def reach(
     return search.run(start, expect)
 
 
+def reach_slowly(
+    find: Callable[[float], tuple[float, bytes]],
+    slow_at: Callable[[float], bytes],
+    target: float,
+    *,
+    lowest: float = 0.0,
+    highest: float = 100.0,
+    usual: float,
+    tries: int = 3,
+) -> tuple[float, bytes, str]:
+    """As `reach`, for files that take long and come out at a share of quick ones of the same quality.
+
+    `find(size)` gives the quality and the quick file that comes nearest to a size, `slow_at(quality)` the
+    file that is wanted. `usual` is the share expected first, later on it is the one seen. As few slow files
+    are made as lead to TARGET_TOLERANCE. Raises Cancelled.
+    """
+    made: dict[float, bytes] = {}
+    share = usual
+    while len(made) < tries:
+        quality, quick = find(target / share)
+        if quality in made:
+            break
+        made[quality] = slow_at(quality)
+        if abs(len(made[quality]) / target - 1) <= TARGET_TOLERANCE:
+            break
+        share = len(made[quality]) / len(quick)
+    quality = min(made, key=lambda q: abs(len(made[q]) - target))
+    got = len(made[quality])
+    off = got / target - 1
+    if abs(off) <= TARGET_TOLERANCE:
+        return quality, made[quality], ""
+    why = f"the search stopped after {len(made)} tries"
+    if off > 0 and quality == lowest:
+        why = _LARGER
+    elif off < 0 and quality == highest:
+        why = _SMALLER
+    return quality, made[quality], _missed(target, got, why)
+
+
+_LARGER, _SMALLER = "its lowest quality is larger", "its highest quality is smaller"
+
+
+def _missed(target: float, got: int, why: str) -> str:
+    return f"wanted {target:.0f} bytes, got {got} ({got / target - 1:+.1%}): {why}"
+
+
 class _SizeSearch:
     """Bracket the target from one first try, then narrow the bracket down.
 
@@ -182,11 +228,11 @@ class _SizeSearch:
         if abs(off) <= TARGET_TOLERANCE:
             return ""
         if bracket is None and off > 0 and self.lowest in self.files:
-            why = "its lowest quality is larger"
+            why = _LARGER
         elif bracket is None and off < 0 and self.highest in self.files:
-            why = "its highest quality is smaller"
+            why = _SMALLER
         elif len(self.files) >= self.tries:
             why = f"the search stopped after {self.tries} tries"
         else:
             why = "its quality steps are coarser than that"
-        return f"wanted {self.target:.0f} bytes, got {got} ({off:+.1%}): {why}"
+        return _missed(self.target, got, why)

@@ -272,7 +272,7 @@ def save(
     """
     from safetensors.numpy import save as to_bytes
 
-    from models.learned import entropy_model
+    from models.bitstream.exact import entropy_model
 
     masks = checkerboards(network)
     tensors: dict[str, Any] = {}

@@ -23,9 +23,10 @@ from PySide6.QtWidgets import (
 from app import text, theme
 from app.panels.rate import RateControl
 from app.panels.realism import RealismControl
+from app.panels.refine import RefineControl
 from app.state import FILE, ORIGINAL, Phase, Side, SideView, codec_name
 from app.wishes import deviation
-from models.codec import CATALOGUE, Encoding
+from models.codec import CATALOGUE, Encoding, plain
 
 BUSY_AFTER_MS = 500
 
@@ -65,6 +66,7 @@ class SidePanel(QFrame):
         self.save.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         self.save.setStyleSheet("QToolButton::menu-indicator { image: none; width: 0; }")
         self.rate = RateControl(with_quality=True)
+        self.refine = RefineControl(side.letter)
         self.realism = RealismControl(side.letter)
         self.status = QLabel()
         self.status.setWordWrap(True)
@@ -82,6 +84,7 @@ class SidePanel(QFrame):
         self._filled: tuple[dict[str, str], bool] | None = None
         self.codec.activated.connect(lambda at: self.codec_chosen.emit(self.codec.itemData(at)))
         self.rate.changed.connect(self.rate_chosen)
+        self.refine.chosen.connect(self.codec_chosen)
         self.cancel.clicked.connect(self.cancelled)
         self.again.clicked.connect(self.retried)
         self.fill({}, has_file=False)
@@ -102,6 +105,7 @@ class SidePanel(QFrame):
         layout.setSpacing(7)
         layout.addLayout(head)
         layout.addWidget(self.rate)
+        layout.addWidget(self.refine)
         layout.addWidget(self.realism)
         layout.addLayout(line)
         layout.addWidget(self.bar)
@@ -149,10 +153,11 @@ class SidePanel(QFrame):
         self._view = view
         if view.choice.codec == FILE and self.codec.findData(FILE) < 0:
             self.fill({}, has_file=True)
-        self._select(view.choice.codec)
+        self._select(plain(view.choice.codec))
         self.codec.setToolTip(_tip(view))
         self.rate.setVisible(not locked and view.choice.codec not in {ORIGINAL, FILE})
         self.rate.show_rate(view.choice.rate)
+        self.refine.show_view(view)
         self.realism.show_view(view)
         self.save.setEnabled(view.raster is not None and not view.stale)
         if view.working:
@@ -240,7 +245,7 @@ def _aim(off: float) -> str:
 
 def _tip(view: SideView) -> str:
     for line in CATALOGUE:
-        if line.id == view.choice.codec.split(":")[0]:
+        if line.id == plain(view.choice.codec).split(":")[0]:
             return f"{line.sentence}\n{line.source}"
     return ""
 

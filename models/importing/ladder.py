@@ -49,7 +49,7 @@ class RateLadderCodec(LearnedCodec):
         super().__init__(files[-1], device)
         self._files, self._load = tuple(files), load
 
-    def encode(self, picture: Picture, rate: Rate, watch: Watch = QUIET) -> Encoding:
+    def encode(self, picture: Picture, rate: Rate, watch: Watch = QUIET, refine: int = 0) -> Encoding:
         """See models.codec.Codec. A wanted size takes the rate whose file comes nearest to it."""
         return timed(lambda: self._nearest(picture, rate, watch))
 

@@ -14,10 +14,10 @@ from torch import Tensor, nn
 
 from models.networks.base import CompressionNetwork
 from models.networks.causal import CausalContext
-from models.networks.context import round_around
 from models.networks.factorized import EntropyBottleneck
 from models.networks.layers import AttentionBlock, Shift, conv, deconv
 from models.networks.rate import RateLadder
+from models.networks.rounding import round_around
 
 # No hyper-latent; scales; scales and means; both, and a context of latents coded before.
 Prior = Literal["factorized", "scale", "mean-scale", "context"]

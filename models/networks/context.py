@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from models.networks.layers import conv
+from models.networks.rounding import round_around
 
 ParameterRule = Literal["ramp", "narrow", "fixed", "listed"]
 ChannelReach = Literal["all", "ends"]
@@ -161,7 +162,7 @@ class SpaceChannelContext(nn.Module):
             start += size
 
     def forward(self, y: Tensor, hyper: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Training pass with straight-through rounding around the mean.
+        """Training pass with rounding around the mean, see `round_around`.
 
         y: (B, M, h, w); hyper: (B, hyper_channels, h, w). Returns y_hat, raw scales and means, all
         shaped like y.
@@ -180,9 +181,3 @@ class SpaceChannelContext(nn.Module):
             scales.append(torch.where(mask, scale_a, scale_n))
             means.append(torch.where(mask, mean_a, mean_n))
         return torch.cat(decoded, dim=1), torch.cat(scales, dim=1), torch.cat(means, dim=1)
-
-
-def round_around(y: Tensor, mean: Tensor) -> Tensor:
-    """round(y - mean) + mean with the gradient of the identity in y and none in the rounding."""
-    offset = y - mean
-    return y + (offset.round() - offset).detach()

@@ -12,7 +12,6 @@ import torch
 from torch import Tensor, nn
 
 from models.networks.base import CompressionNetwork, last_conv
-from models.networks.context import round_around
 from models.networks.elic import LITE_LADDER
 from models.networks.factorized import FILTERS, EntropyBottleneck
 from models.networks.layers import (
@@ -27,6 +26,7 @@ from models.networks.layers import (
     init_unit_variance,
 )
 from models.networks.rate import GainUnit, RateLadder
+from models.networks.rounding import round_around
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,311 @@
+"""A refined file costs less for the picture at hand, is an ordinary file, and can be asked for by name."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.commands import sample_photo
+from models import codec as codecs
+from models import learned, refinement
+from models.codec import Rate
+from models.errors import Cancelled, CodecError
+from models.learned import LearnedCodec
+from models.networks.rounding import annealed, round_around
+from models.picture import Picture
+from models.refinement import temperature, windows
+from models.sizing import reach_slowly
+from models.watch import Watch
+from tests.command_line import one_line, run, run_json
+from tests.realistic import codec_with_both
+from tests.untrained import photo
+
+STEPS = 20
+
+
+def face(side: int) -> Picture:
+    """Of the sample photograph: 128 pixels wide."""
+    path = sample_photo()
+    assert path is not None
+    return Picture(np.ascontiguousarray(Picture.open(path).pixels[100 : 100 + side, 180:308]))
+
+
+FACE = face(112)
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def trained() -> LearnedCodec:
+    """HFLIC (MSE) as it is shipped."""
+    coder = learned.create("hflic-mse")
+    assert isinstance(coder, LearnedCodec)
+    return coder
+
+
+def cost(coder: LearnedCodec, picture: Picture, quality: float, refine: int = 0) -> float:
+    """What training minimises, of the finished file: bits a pixel and weighted squared error."""
+    made = coder.encode(picture, Rate(quality=quality), refine=refine)
+    decoded = coder.decode(made.data)
+    error = np.mean((decoded.pixels.astype(float) - picture.pixels) ** 2)
+    ladder = coder.network.config.ladder
+    assert ladder is not None
+    return made.bpp + ladder.weight(ladder.position(quality)) * float(error)
+
+
+# --- rounding by chance ---
+
+
+def test_annealing_ends_as_rounding_to_the_nearest() -> None:
+    y, mean = torch.tensor([0.2, 1.4, -0.7, 3.0]), torch.tensor([0.1, 0.0, 0.25, 0.4])
+    with annealed(0.01, torch.Generator().manual_seed(0)):
+        cold = round_around(y, mean)
+    assert torch.allclose(cold, round_around(y, mean), atol=1e-3)
+
+
+def test_while_it_is_warm_the_nearer_neighbour_is_the_likelier() -> None:
+    y, mean = torch.full((20_000,), 0.3), torch.zeros(20_000)
+    with annealed(0.5, torch.Generator().manual_seed(0)):
+        warm = round_around(y, mean)
+    # P(up) = sigmoid((atanh(0.3) - atanh(0.7)) / 0.5), computed by hand
+    logit = (math.atanh(0.3) - math.atanh(0.7)) / 0.5
+    expected = 1 / (1 + math.exp(-logit))
+    assert 0 <= float(warm.min()) < 0.2 and 0.8 < float(warm.max()) <= 1
+    assert float((warm > 0.5).float().mean()) == pytest.approx(expected, abs=0.01)
+
+
+def test_rounding_by_chance_has_a_gradient_even_on_a_whole_number() -> None:
+    y = torch.tensor([0.0, 0.5, -2.0, 0.999999], requires_grad=True)
+    with annealed(0.3, torch.Generator().manual_seed(0)):
+        (slope,) = torch.autograd.grad(round_around(y, torch.zeros(4)).sum(), [y])
+    assert bool(slope.isfinite().all()) and float(slope[1]) > 0
+
+
+def test_outside_rounding_is_straight_through_again() -> None:
+    y = torch.tensor([0.3], requires_grad=True)
+    with pytest.raises(ZeroDivisionError), annealed(0.5, torch.Generator()):
+        raise ZeroDivisionError
+    (slope,) = torch.autograd.grad(round_around(y, torch.zeros(1)), [y])
+    assert float(slope) == 1.0
+
+
+def test_the_temperature_falls_after_a_while() -> None:
+    falling = [temperature(share) for share in (0.0, 0.05, 0.1, 0.2, 0.5, 1.0)]
+    assert falling[0] == falling[2] and falling[2:] == sorted(falling[2:], reverse=True)
+    assert falling[-1] < 0.05
+
+
+# --- windows ---
+
+
+@given(st.integers(1, 130), st.integers(1, 130), st.integers(4, 24).map(lambda half: 2 * half))
+def test_windows_keep_every_latent_once_and_their_checkerboard(height: int, width: int, side: int) -> None:
+    kept = np.zeros((height, width), dtype=int)
+    for window in windows(height, width, side):
+        assert window.rows.start % 2 == window.columns.start % 2 == 0
+        here = kept[window.rows, window.columns]
+        assert max(here.shape) <= side + 2 * 4 + 1
+        here[window.kept] += 1
+    assert kept.min() == kept.max() == 1
+
+
+# --- files ---
+
+
+@pytest.mark.parametrize(("quality", "steps"), [(20.0, 100), (70.0, 40)])
+def test_a_refined_file_costs_less_at_the_same_quality(
+    trained: LearnedCodec, quality: float, steps: int
+) -> None:
+    plain, refined = cost(trained, FACE, quality), cost(trained, FACE, quality, refine=steps)
+    assert refined < 0.99 * plain
+
+
+def test_a_search_that_found_nothing_better_changes_nothing(
+    trained: LearnedCodec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(refinement, "RATE", 3.0)  # straight into the wilderness
+    assert cost(trained, FACE, 20, refine=3) == cost(trained, FACE, 20)
+
+
+def test_more_steps_gain_more(trained: LearnedCodec) -> None:
+    few, many = cost(trained, FACE, 60, refine=5), cost(trained, FACE, 60, refine=60)
+    assert many < few
+
+
+def test_parts_of_a_large_picture_are_refined_one_after_the_other(
+    trained: LearnedCodec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(refinement, "_HALO", 2)
+    monkeypatch.setattr(refinement, "window_side", lambda _: 4)
+    picture = face(144)  # 9 x 8 latents
+    assert len(windows(9, 8, 4)) == 3
+    shares: list[float] = []
+
+    def report(stage: str, share: float) -> None:
+        if stage == "refining":
+            shares.append(share)
+
+    plain = trained.encode(picture, Rate(quality=60))
+    made = trained.encode(picture, Rate(quality=60), Watch(report), refine=STEPS)
+    assert len(shares) == 3 * STEPS and shares == sorted(shares) and shares[-1] < 1
+    assert made.bytes < plain.bytes
+    decoded, known = (trained.decode(one.data).pixels.astype(float) for one in (made, plain))
+    lost, known_lost = (np.mean((x - picture.pixels) ** 2) for x in (decoded, known))
+    assert lost < 1.01 * known_lost
+
+
+def test_refining_twice_gives_the_same_file(trained: LearnedCodec) -> None:
+    one, two = (trained.encode(FACE, Rate(quality=50), refine=5) for _ in range(2))
+    assert one.data == two.data != trained.encode(FACE, Rate(quality=50)).data
+
+
+def test_a_wanted_size_is_met_with_refined_files(trained: LearnedCodec) -> None:
+    made = trained.encode(FACE, Rate(bpp=0.8), refine=STEPS)
+    assert made.bpp == pytest.approx(0.8, rel=0.02) and made.note == ""
+    assert made.encode_s > 0
+
+
+def test_refining_can_be_stopped(trained: LearnedCodec) -> None:
+    def stop(stage: str, _share: float) -> None:
+        if stage == "refining":
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        trained.encode(FACE, Rate(quality=50), Watch(stop), refine=STEPS)
+    assert trained.encode(FACE, Rate(quality=50)).bytes > 0
+
+
+# --- names ---
+
+
+@pytest.fixture
+def both(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LearnedCodec:
+    """ELIC (5 groups), untrained, with a realistic decoder, and HFLIC, as found in the first folder."""
+    monkeypatch.setenv("HFLIC_WEIGHTS", str(tmp_path / "weights"))
+    monkeypatch.setattr(codecs, "_instances", {})
+    monkeypatch.setattr(learned, "_loaded", {})
+    return codec_with_both(tmp_path / "weights")
+
+
+def test_an_id_with_steps_is_a_codec_of_its_own(both: LearnedCodec) -> None:
+    refined = codecs.get("elic-5~3")
+    assert (refined.id, refined.weights) == ("elic-5:lite~3", both.weights)
+    assert codecs.entry("elic-5~3").id == "elic-5" and codecs.missing("elic-5:lite~3") == ""
+    made = refined.encode(photo(96, 64), Rate(quality=60))
+    assert made.codec == "elic-5:lite~3"
+    assert made.data == both.encode(photo(96, 64), Rate(quality=60), refine=3).data
+    codecs.read_back(refined, made.data)
+    decoded = refined.decode(made.data).pixels
+    assert np.array_equal(decoded, both.decode(made.data).pixels)
+    assert codecs.identify(made.data) == "elic-5:lite"
+    realistic = codecs.get("elic-5~3+1")
+    assert realistic.id == "elic-5:lite~3+1"
+    assert np.array_equal(realistic.decode(made.data).pixels, both.decode(made.data, realism=1.0).pixels)
+    assert "3 steps" in refined.info()["refinement"]
+
+
+def test_the_search_is_for_the_faithful_decoder(both: LearnedCodec) -> None:
+    made = both.encode(photo(96, 64), Rate(quality=60), refine=3)
+    both.decode(made.data, realism=1.0)
+    assert both.encode(photo(96, 64), Rate(quality=60), refine=3).data == made.data
+
+
+@pytest.mark.parametrize(
+    ("id", "told"),
+    [
+        ("elic-5~", "as a number from 1"),
+        ("elic-5~0", "as a number from 1"),
+        ("elic-5~-3", "as a number from 1"),
+        ("elic-5~20000", "to 10000"),
+        ("elic-5~many", "as a number"),
+        ("jpeg~100", "no latents"),
+        ("hflic~100", "squared error"),
+        ("hific~100", "squared error"),
+    ],
+)
+def test_an_id_with_impossible_steps_is_refused(both: LearnedCodec, id: str, told: str) -> None:
+    with pytest.raises(CodecError, match=told):
+        codecs.get(id)
+    code, _, errors = run("encode", "x.png", "--codec", id, "--bpp", "0.2")
+    assert code == 2 and one_line(errors) and told in errors
+
+
+def test_refined_and_plain_stand_side_by_side(both: LearnedCodec, tmp_path: Path) -> None:
+    folder, out = tmp_path / "photos", tmp_path / "r.json"
+    folder.mkdir()
+    photo(64, 64).save(folder / "a.png")
+    ids = ["elic-5:lite", "elic-5:lite~2"]
+    told = run_json(
+        "evaluate", folder, "--codecs", ",".join(ids), "-o", out, "--qualities", "50", "--metrics", "psnr"
+    )
+    assert [row["codec"] for row in told["averages"]] == ids
+    made = run_json(
+        "encode", folder / "a.png", "--codec", ids[1], "--quality", "50", "-o", tmp_path / "a.hflic"
+    )
+    assert made["codec"] == ids[1] and made["bytes"] == told["averages"][1]["bytes"]
+    assert run_json("info", made["file"])["codec"] == "elic-5:lite"
+
+
+def test_weights_of_one_rate_cannot_be_refined(both: LearnedCodec) -> None:
+    assert refinement.why_not(both.network, both.file.card) == ""
+    both.network.config = type("Config", (), {"ladder": None})()
+    assert "bits against error" in refinement.why_not(both.network, both.file.card)
+
+
+# --- sizes ---
+
+
+def slow(share: Callable[[float], float]) -> tuple[list[float], Callable[..., tuple[float, bytes, str]]]:
+    """A codec of 10 bytes a quality whose slow files have a share of that: its slow tries, and a search."""
+    made: list[float] = []
+
+    def slow_at(quality: float) -> bytes:
+        made.append(quality)
+        return bytes(round(10 * quality * share(quality)))
+
+    def find(size: float) -> tuple[float, bytes]:
+        quality = min(max(size / 10, 0.0), 100.0)
+        return quality, bytes(round(10 * quality))
+
+    return made, lambda target: reach_slowly(find, slow_at, target, usual=0.97)
+
+
+def test_a_size_is_met_at_once_where_the_usual_share_holds() -> None:
+    made, search = slow(lambda _: 0.97)
+    _, data, note = search(500)
+    assert (len(data), note, len(made)) == (500, "", 1)
+
+
+def test_what_was_seen_corrects_the_next_try() -> None:
+    made, search = slow(lambda _: 0.8)
+    _, data, note = search(500)
+    assert (len(data), note, len(made)) == (500, "", 2)
+
+
+def test_a_size_out_of_reach_says_why() -> None:
+    made, search = slow(lambda _: 0.8)
+    quality, data, note = search(5000)
+    assert (quality, len(data), len(made)) == (100.0, 800, 1) and "highest quality is smaller" in note
+
+
+def test_the_nearest_of_all_tries_is_kept() -> None:
+    shares = iter((0.8, 1.2, 0.7))
+    made, search = slow(lambda _: next(shares))
+    _, data, note = search(500)
+    assert len(made) == 3 and "after 3 tries" in note
+    assert abs(len(data) - 500) == min(
+        abs(round(10 * q * s) - 500) for q, s in zip(made, (0.8, 1.2, 0.7), strict=True)
+    )
