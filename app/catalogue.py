@@ -45,7 +45,7 @@ class Catalogue(QObject):
         self.weights.start()
 
     def known(self, codec: str) -> bool:
-        """Whether the answer for a codec has come. Ids with a size or a realism count as their family."""
+        """Whether the answer for a codec has come. Ids with more behind them count as their family."""
         return _family(codec) in self._reasons
 
     def reason(self, codec: str) -> str:
@@ -55,7 +55,7 @@ class Catalogue(QObject):
     def best(self, taken: Collection[str]) -> str:
         """The most interesting usable codec that is not taken: a learned one, else a classical one."""
         for id in (*LEARNED_PREFERENCE, *CLASSICAL_PREFERENCE):
-            if self._reasons.get(id) == "" and id not in taken:
+            if self._reasons.get(id) == "" and id not in {_family(one) for one in taken}:
                 return id
         return "jpeg"
 

@@ -25,7 +25,12 @@ Quality = Annotated[float | None, typer.Option(help="Quality from 0 to 100.")]
 Bpp = Annotated[float | None, typer.Option(help="Wanted bits per pixel of the whole file.")]
 Bytes = Annotated[int | None, typer.Option("--bytes", help="Wanted size of the file in bytes.")]
 CodecId = Annotated[
-    str, typer.Option("--codec", metavar="ID", help="Codec to use; see [b]hflic models list[/b].")
+    str,
+    typer.Option(
+        "--codec",
+        metavar="ID",
+        help="Codec to use; see [b]hflic models list[/b]. ID~100 refines its latents for the picture: slow.",
+    ),
 ]
 
 Device = Annotated[str, typer.Option(metavar="auto|cpu|cuda|mps", help="Where the neural transforms run.")]

@@ -10,6 +10,7 @@ from app.session import Session
 from app.settings import Settings
 from app.state import FILE, Phase, Side, SideView
 from app.viewport import Mode, Viewport
+from models.codec import plain
 
 
 def facts_of(session: Session, viewport: Viewport, history: History | None = None) -> Facts:
@@ -65,5 +66,5 @@ def _kept_codec(session: Session, side: Side, before: str) -> str:
 
     What merely stood in for another is not kept: the other may be usable at the next start.
     """
-    codec = session.choice(side).codec
+    codec = plain(session.choice(side).codec)  # refinement is for one picture
     return codec if session.insisted(side) and codec != FILE else before

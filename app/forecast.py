@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, Signal, Slot
 
@@ -12,7 +12,7 @@ from app import text
 from app.compressor import Compressor
 from app.desk import Desk
 from app.engine import Priority
-from app.lanes import LEARNED
+from app.lanes import lane_of
 from app.raster import Raster
 from app.state import Key, Level, Notice, codec_name
 from app.tasks import Compress
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 TELL_FROM_S = 15.0  # what takes less is not worth a message
 LARGE = 2_000_000  # pixels from which a learned codec is weighed first, whatever its size
 PASSES = 2  # of the entropy networks in the search for a size, as counted with the lite weights
+SEARCHES = 1.5  # for a wanted size a second refined file is made about every other time
 BOTH_WAYS = 2  # a step goes through the networks and back, to the latents alone
 _TRIES = 4
 
@@ -54,12 +55,12 @@ class Effort:
     def seconds(self, pixels: int, searched: bool = True) -> float:
         """Encoding and decoding. A wanted size is searched: the entropy networks run several times."""
         passes = (PASSES if searched else 1) + 1
-        quick = self.transforms + self.refining
+        quick = self.transforms + (SEARCHES if searched else 1) * self.refining
         return pixels * (quick / self.speed + passes * self.entropy / self.exact_speed)
 
     def bytes(self, width: int, height: int) -> float:
         """The most memory at one time, as the codec itself plans it. Raises CodecError as `memory.budget`."""
-        return self.footprint.memory(width, height)
+        return self.footprint.memory(width, height, refine=self.refining > 0)
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,11 @@ class Weigh:
     """Count a learned codec's operations and time a few like them -> Effort, None without network."""
 
     codec: str
-    lane: ClassVar[str] = LEARNED
+
+    @property
+    def lane(self) -> str:
+        """The codec's lane, which it would share otherwise."""
+        return lane_of(self.codec)
 
     @property
     def words(self) -> str:
@@ -81,7 +86,7 @@ class Weigh:
         network = getattr(coder, "network", None)
         if network is None:
             return None
-        steps = int(self.codec.partition(REFINED)[2] or 0)
+        steps = int(self.codec.partition("+")[0].partition(REFINED)[2] or 0)
         return _weigh(network, coder.footprint, str(coder.device.type), steps)
 
 
@@ -208,4 +213,4 @@ def _worth_weighing(codec_id: str, pixels: int) -> bool:
         learned = entry(codec_id).learned
     except CodecError:
         return False
-    return learned and (pixels >= LARGE or plain(codec_id).endswith(":paper"))
+    return learned and (pixels >= LARGE or REFINED in codec_id or plain(codec_id).endswith(":paper"))

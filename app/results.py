@@ -47,7 +47,9 @@ def lines_of(session: Session) -> list[Line]:
             letters[id(view.coded)] = side.letter
     lines = []
     for rate, coded in (*found, *rest):
-        key = Key(picture.digest, coded.encoding.codec, rate) if rate is not None else None
+        key = session.compressor.cache.key_of(coded)
+        if key is None and rate is not None:  # of a column, say
+            key = Key(picture.digest, coded.encoding.codec, rate)
         name = decoded_name(coded.encoding.codec, coded.realism)
         lines.append(Line(letters.get(id(coded), ""), name, key, _values(session, coded)))
     by_letter = {line.letter: line for line in lines if line.letter}

@@ -32,7 +32,7 @@ from app.state import FILE, Choice, Key, Level, Notice, Phase, Side, SideView, c
 from app.tasks import Coded, Measured, SaveFile, SavePicture
 from app.wishes import Wish, key_of, make_possible, measure_key, measures_of, put_back, view_of
 from app.worker import Failure, Task
-from models.codec import Rate
+from models.codec import Rate, plain
 
 SETTLE_MS = 150  # a dragged slider starts work after this pause
 DEFAULT_BPP = 0.25
@@ -337,10 +337,12 @@ class Session(QObject):
 
     @Slot(object)
     def _show_picture(self, raster: Raster) -> None:
-        self.picture = raster
+        before, self.picture = self.picture, raster
         self.compressor.retry()
         for side, wish in self._wishes.items():
             wish.shown = None
+            if before is not None and before.digest != raster.digest:  # refinement is for one picture
+                wish.choice = replace(wish.choice, codec=plain(wish.choice.codec))
             if wish.file is not None and not wish.file.raster.same_size(raster):
                 wish.file = None
                 if wish.choice.codec == FILE:

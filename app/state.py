@@ -162,17 +162,21 @@ class ResultCache:
         return found
 
     def put(self, key: Key, coded: Coded) -> None:
-        """Keep a result. Results of the same codec with other weights are dropped: they are out of date."""
+        """Keep a result. Those of its codec, refined or not, with other weights are out of date and go."""
         stale = [
             k
             for k, c in self._results.items()
-            if k.codec == key.codec and c.encoding.weights != coded.encoding.weights
+            if plain(k.codec) == plain(key.codec) and c.encoding.weights != coded.encoding.weights
         ]
         for old in stale:
             del self._results[old]
         self._results[key] = coded
         while len(self._results) > 2 and sum(map(_weight, self._results.values())) > self.limit:
             self._results.popitem(last=False)
+
+    def key_of(self, coded: Coded) -> Key | None:
+        """What a result was asked for by, None where it is not kept (any more)."""
+        return next((key for key, kept in self._results.items() if kept.encoding is coded.encoding), None)
 
     def items(self) -> list[tuple[Key, Coded]]:
         """All results, least recently used first; asking does not count as using."""

@@ -143,7 +143,7 @@ def _complexity(codec: str) -> tuple[float | None, int | None]:
     from models.learned import LearnedCodec
     from models.networks.complexity import kmac_per_pixel
 
-    coder = codecs.get(codec)
+    coder = codecs.get(codecs.plain(codec))
     assert isinstance(coder, LearnedCodec)
     network = coder.network
     return kmac_per_pixel(network).total, sum(p.numel() for p in network.parameters())

@@ -11,6 +11,7 @@ from models.memory import budget
 
 BLOCK = 16  # pixels of one latent
 TILE_BYTES = 500_000_000  # what the transforms of one tile may take
+WINDOW_BYTES = 1_000_000_000  # what the search for better latents may keep of a part for its way back
 # The program itself with torch loaded, as the system counts it, and what encoders take at any size.
 PROGRAM = 800_000_000
 _SPREAD = 350_000_000  # what the allocator holds between large pieces, measured at 64 and 100 megapixels
@@ -43,22 +44,28 @@ class Footprint:
     weights: float
     tile: int
 
-    def plan(self, width: int, height: int) -> Plan:
-        """The quickest way within the budget, else the most frugal one. Raises CodecError as `budget`."""
+    def plan(self, width: int, height: int, *, refine: bool = False) -> Plan:
+        """The quickest way within the budget, else the most frugal one. Raises CodecError as `budget`.
+
+        `refine`: latents are refined as well, see `models.refinement`.
+        """
         limit = budget()
         blocks = -(-width // BLOCK) * -(-height // BLOCK)
         whole = self.pixel * blocks * BLOCK**2
         ways = ((None, False, whole), (self.tile, False, TILE_BYTES), (self.tile, True, TILE_BYTES))
         plan = Plan(None, False, 0.0)
         for tile, lean, transforms in ways:
-            # The picture, its latents as floats, and the larger of both stages.
+            # The picture, its latents as floats, and the largest of the stages.
             kept = 3 * width * height + 4.0 * self.channels * blocks + (_SPREAD if tile else 0)
-            most = kept + max(transforms, (self.lean_latent if lean else self.latent) * blocks)
+            entropy = (self.lean_latent if lean else self.latent) * blocks
+            # Beside a part, latents before and after and what the hyper-latents say of them.
+            search = WINDOW_BYTES + 16.0 * self.channels * blocks if refine else 0.0
+            most = kept + max(transforms, entropy, search)
             plan = Plan(tile, lean, PROGRAM + self.weights + most)
             if plan.bytes <= limit:
                 break
         return plan
 
-    def memory(self, width: int, height: int) -> float:
+    def memory(self, width: int, height: int, *, refine: bool = False) -> float:
         """Bytes a picture of this size takes at most, in the way that is planned for it."""
-        return self.plan(width, height).bytes
+        return self.plan(width, height, refine=refine).bytes

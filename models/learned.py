@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import cached_property
+from functools import cache, cached_property
 
 import numpy as np
 import torch
@@ -138,15 +138,13 @@ class LearnedCodec:
         if not takes(picture.width, picture.height):
             size = f"{picture.width} x {picture.height} pixels"
             raise CodecError(f"{size} are too many for a .hflic file: scale the picture down")
-        if reason := self._planner.refusal(picture.width, picture.height):
+        if reason := self._planner.refusal(picture.width, picture.height, refine=refine > 0):
             raise CodecError(reason)
         latents = self.analyse(picture, watch)
-        checksums: dict[float, int] = {}
         refiner = self._refiner(picture, refine)
 
         def encode_at(quality: float, refiner: Refiner | None = None) -> bytes:
             coded = self.code(latents, quality, watch, refiner=refiner)
-            checksums[quality] = coded.crc
             return self._file(picture, quality, coded).to_bytes()
 
         target = rate.target(picture)
@@ -162,8 +160,10 @@ class LearnedCodec:
         else:
             expect = self._expected_size(latents)
 
+            quick_at = cache(encode_at)  # a refined file is looked for more than once
+
             def find(size: float) -> tuple[float, bytes, str]:
-                return reach(encode_at, size, watch, resolution=1 / QUALITY_STEPS, expect=expect)
+                return reach(quick_at, size, watch, resolution=1 / QUALITY_STEPS, expect=expect)
 
             if refiner is None:
                 quality, data, note = find(target)
@@ -182,7 +182,7 @@ class LearnedCodec:
             height=picture.height,
             encode_s=0.0,
             weights=self.weights,
-            latents_crc=checksums[quality],
+            latents_crc=parse(data).latents_crc,
             note=note,
         )
 
@@ -305,9 +305,9 @@ class LearnedCodec:
         """What pictures take in memory."""
         return self._planner.footprint
 
-    def memory(self, width: int, height: int) -> float:
-        """Bytes a picture of this size takes at most."""
-        return self.footprint.memory(width, height)
+    def memory(self, width: int, height: int, *, refine: bool = False) -> float:
+        """Bytes a picture of this size takes at most; `refine`: where its latents are refined."""
+        return self.footprint.memory(width, height, refine=refine)
 
     def info(self) -> dict[str, str]:
         """See models.codec.Codec."""

@@ -5,7 +5,6 @@ See `models.refinement` for how it is done.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
@@ -16,9 +15,9 @@ from models.realism import DecoderFile, decode, decoder_of
 
 if TYPE_CHECKING:
     from models.picture import Picture
+    from models.weights import WeightsFile
 
 MARK = codecs.REFINED
-WINDOW_BYTES = 1_000_000_000  # what may be kept of a part of the picture for the way back
 USUAL_STEPS = 100  # what the viewer asks for; twice as many gain a third more, measured
 MOST_STEPS = 10_000
 
@@ -34,6 +33,9 @@ class Refining(Protocol):
     def encode(self, picture: Picture, rate: Rate, watch: Watch = QUIET, refine: int = 0) -> Encoding:
         """See models.codec.Codec; `refine`: steps of the search, 0 for none."""
 
+    def memory(self, width: int, height: int, *, refine: bool = False) -> float:
+        """Bytes a picture of this size takes at most."""
+
 
 class Refined:
     """A codec that refines the latents of every picture with so many steps: "hflic-mse:lite~100".
@@ -45,6 +47,7 @@ class Refined:
         self.id = f"{coder.id}{MARK}{steps}"
         self.suffix, self.weights = coder.suffix, coder.weights
         self.coder, self.steps = coder, steps
+        self.file: WeightsFile | None = getattr(coder, "file", None)
 
     @property
     def realistic(self) -> DecoderFile | None:
@@ -65,9 +68,9 @@ class Refined:
         codecs.read_back(self.coder, data, watch)
 
     def memory(self, width: int, height: int) -> float:
-        """See models.learned.LearnedCodec; and what the search keeps of a window."""
-        foretold: Callable[[int, int], float] | None = getattr(self.coder, "memory", None)
-        return (foretold(width, height) if foretold is not None else 0.0) + WINDOW_BYTES
+        """See models.learned.LearnedCodec."""
+        assert isinstance(self.coder, Refining)
+        return self.coder.memory(width, height, refine=True)
 
     def info(self) -> dict[str, str]:
         """See models.codec.Codec."""

@@ -17,12 +17,12 @@ import torch
 from torch import Tensor, nn
 
 from models.codec import REFINED, Watch
-from models.footprint import BLOCK
+from models.footprint import BLOCK, WINDOW_BYTES
+from models.memory import give_back
 from models.networks.base import CompressionNetwork
 from models.networks.elic import ELIC
 from models.networks.rounding import annealed
 from models.picture import Picture
-from models.refined import WINDOW_BYTES
 from models.weights import Card
 
 # Measured on four crops of validation photographs at two rates: bits after 100 steps.
@@ -73,7 +73,10 @@ def _spans(length: int, side: int) -> Iterator[tuple[slice, slice]]:
 
 
 def window_bytes(network: ELIC) -> float:
-    """What one latent of a window takes in memory: all that its synthesis makes, kept for the way back."""
+    """What one latent of a window takes in memory: what each layer of the synthesis makes, for the way back.
+
+    The context networks work on latents, of which there are few.
+    """
     side, made = 4, 0
 
     def weigh(_layer: nn.Module, _inputs: tuple[Tensor, ...], output: Tensor) -> None:
@@ -127,7 +130,7 @@ def temperature(share: float) -> float:
 class Refiner:
     """The search for one picture with one network: `steps` of Adam in each window.
 
-    The same picture, rate and steps give the same latents on the same machine.
+    The same picture, rate and steps give the same latents on the same processor with as many threads.
     """
 
     network: ELIC
@@ -161,9 +164,11 @@ class Refiner:
                     with torch.enable_grad(), annealed(temperature(share), generator):
                         (y_here.grad,) = torch.autograd.grad(problem.cost(y_here), [y_here])
                     optimizer.step()
-                if problem.cost(y_here) < problem.cost(here):  # both rounded now; few steps may lose
-                    kept = (slice(None), slice(None), *window.kept)
-                    here[kept] = y_here.detach()[kept]
+                mixed, kept = here.clone(), (slice(None), slice(None), *window.kept)
+                mixed[kept] = y_here.detach()[kept]
+                if problem.cost(mixed) < problem.cost(here):  # both rounded now; few steps may lose
+                    here.copy_(mixed)
+        give_back()
         return found
 
     @property
@@ -194,7 +199,7 @@ class _Problem:
     def cost(self, y: Tensor) -> Tensor:
         """Bits a pixel plus weighted squared error, as in training, of scaled latents (1, M, h, w)."""
         network, (height, width) = self.network, self.pixels.shape[2:]
-        assert network.config.ladder is not None  # `reason` was asked
+        assert network.config.ladder is not None  # see `why_not`
         weight = network.config.ladder.weight(float(self.position)) * 255.0**2
         y_hat, raw, mean = network.context(y, self.hyper)
         bits = network.gaussian_bits(y_hat - mean, network.scale(raw)).sum()

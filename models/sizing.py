@@ -52,10 +52,10 @@ def reach_slowly(
     are made as lead to TARGET_TOLERANCE. Raises Cancelled.
     """
     made: dict[float, bytes] = {}
-    share = usual
+    share, coarse = usual, False
     while len(made) < tries:
         quality, quick = find(target / share)
-        if quality in made:
+        if coarse := quality in made:
             break
         made[quality] = slow_at(quality)
         if abs(len(made[quality]) / target - 1) <= TARGET_TOLERANCE:
@@ -66,7 +66,7 @@ def reach_slowly(
     off = got / target - 1
     if abs(off) <= TARGET_TOLERANCE:
         return quality, made[quality], ""
-    why = f"the search stopped after {len(made)} tries"
+    why = _COARSE if coarse else f"the search stopped after {len(made)} tries"
     if off > 0 and quality == lowest:
         why = _LARGER
     elif off < 0 and quality == highest:
@@ -75,6 +75,7 @@ def reach_slowly(
 
 
 _LARGER, _SMALLER = "its lowest quality is larger", "its highest quality is smaller"
+_COARSE = "its quality steps are coarser than that"
 
 
 def _missed(target: float, got: int, why: str) -> str:
@@ -234,5 +235,5 @@ class _SizeSearch:
         elif len(self.files) >= self.tries:
             why = f"the search stopped after {self.tries} tries"
         else:
-            why = "its quality steps are coarser than that"
+            why = _COARSE
         return _missed(self.target, got, why)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -50,9 +51,9 @@ class Planner:
         """The way for a picture of this size, whether it fits the budget or not."""
         return self.footprint.plan(width, height)
 
-    def refusal(self, width: int, height: int) -> str:
+    def refusal(self, width: int, height: int, *, refine: bool = False) -> str:
         """Why a picture is over the budget and what to do, "" where it is not."""
-        return refusal(self.footprint.memory, width, height)
+        return refusal(partial(self.footprint.memory, refine=refine), width, height)
 
 
 def _tile(pixel: float, analysis: int, synthesis: int) -> int:

@@ -15,12 +15,16 @@ from hypothesis import strategies as st
 from app.commands import sample_photo
 from models import codec as codecs
 from models import learned, refinement
+from models.bitstream.container import parse
 from models.codec import Rate
 from models.errors import Cancelled, CodecError
+from models.footprint import WINDOW_BYTES
 from models.learned import LearnedCodec
+from models.networks.elic import ELIC
 from models.networks.rounding import annealed, round_around
 from models.picture import Picture
-from models.refinement import temperature, windows
+from models.refined import Refined
+from models.refinement import temperature, window_bytes, window_side, windows
 from models.sizing import reach_slowly
 from models.watch import Watch
 from tests.command_line import one_line, run, run_json
@@ -175,7 +179,38 @@ def test_refining_twice_gives_the_same_file(trained: LearnedCodec) -> None:
 def test_a_wanted_size_is_met_with_refined_files(trained: LearnedCodec) -> None:
     made = trained.encode(FACE, Rate(bpp=0.8), refine=STEPS)
     assert made.bpp == pytest.approx(0.8, rel=0.02) and made.note == ""
-    assert made.encode_s > 0
+    assert made.latents_crc == parse(made.data).latents_crc
+    decoded = trained.decode(made.data)  # compares the checksum
+    assert (decoded.width, decoded.height) == (FACE.width, FACE.height)
+
+
+def test_a_size_above_the_highest_quality_says_so_of_the_refined_file(trained: LearnedCodec) -> None:
+    small = face(32)
+    made = trained.encode(small, Rate(bpp=20), refine=2)
+    assert made.quality == 100 and "highest quality is smaller" in made.note
+    assert made.latents_crc == parse(made.data).latents_crc
+    assert made.data == trained.encode(small, Rate(quality=100), refine=2).data
+
+
+def test_parts_take_no_more_memory_than_is_planned(trained: LearnedCodec) -> None:
+    network = trained.network
+    assert isinstance(network, ELIC)
+    side, each = window_side(network), window_bytes(network)
+    assert side == 48  # of the small network: the most
+    assert (side + 2 * 4) ** 2 * each <= WINDOW_BYTES
+    # One float for each value of the pixels, there and back, is less.
+    assert each > 16 * 16 * 24
+
+
+def test_memory_is_foretold_and_a_budget_kept(trained: LearnedCodec, monkeypatch: pytest.MonkeyPatch) -> None:
+    refined = Refined(trained, 10)
+    small, large = refined.memory(512, 512), refined.memory(6000, 4000)
+    assert trained.memory(512, 512) + 5e8 < small < large <= 4.2e9
+    assert refined.memory(5000, 4000) <= large  # never less for a larger picture
+    monkeypatch.setenv("HFLIC_MEMORY", "1.5G")
+    trained.encode(face(32), Rate(quality=50))
+    with pytest.raises(CodecError, match="GB of memory"):
+        trained.encode(face(32), Rate(quality=50), refine=2)
 
 
 def test_refining_can_be_stopped(trained: LearnedCodec) -> None:
@@ -206,6 +241,7 @@ def test_an_id_with_steps_is_a_codec_of_its_own(both: LearnedCodec) -> None:
     assert codecs.entry("elic-5~3").id == "elic-5" and codecs.missing("elic-5:lite~3") == ""
     made = refined.encode(photo(96, 64), Rate(quality=60))
     assert made.codec == "elic-5:lite~3"
+    assert made.data != both.encode(photo(96, 64), Rate(quality=60)).data
     assert made.data == both.encode(photo(96, 64), Rate(quality=60), refine=3).data
     codecs.read_back(refined, made.data)
     decoded = refined.decode(made.data).pixels
@@ -219,6 +255,7 @@ def test_an_id_with_steps_is_a_codec_of_its_own(both: LearnedCodec) -> None:
 
 def test_the_search_is_for_the_faithful_decoder(both: LearnedCodec) -> None:
     made = both.encode(photo(96, 64), Rate(quality=60), refine=3)
+    assert made.data != both.encode(photo(96, 64), Rate(quality=60)).data
     both.decode(made.data, realism=1.0)
     assert both.encode(photo(96, 64), Rate(quality=60), refine=3).data == made.data
 

@@ -17,7 +17,7 @@ from app.panels.metrics import metric_tip
 from app.points import Point
 from app.state import METRICS
 from app.theme import is_dark
-from models.codec import CATALOGUE, entry
+from models.codec import CATALOGUE, REFINED, entry
 from models.metrics import TABLE
 
 HEIGHT = 196
@@ -30,11 +30,22 @@ _HOLLOW = dict(zip(_SHAPES, "\u25cb\u25a1\u25bd\u25c7\u2606\u2b20\u2b21", strict
 
 @dataclass(frozen=True)
 class _Look:
-    """How a codec's points are drawn; hollow and with a broken line: realistic decoders of its files."""
+    """How a codec's points are drawn.
+
+    Hollow and with a broken line: realistic decoders of its files; darker and with a dotted one: refined.
+    """
 
     colour: QColor
     shape: str
     hollow: bool = False
+    refined: bool = False
+
+    @property
+    def line(self) -> Qt.PenStyle:
+        """How its points are joined."""
+        if self.hollow:
+            return Qt.PenStyle.DashLine
+        return Qt.PenStyle.DotLine if self.refined else Qt.PenStyle.SolidLine
 
     @property
     def sign(self) -> str:
@@ -143,9 +154,7 @@ class RdPlot(QFrame):
             [point.bpp for point in finite],
             [point.value for point in finite],
             data=finite,
-            pen=pyqtgraph.mkPen(
-                colour, width=1.5, style=Qt.PenStyle.DashLine if look.hollow else Qt.PenStyle.SolidLine
-            ),
+            pen=pyqtgraph.mkPen(colour, width=1.5, style=look.line),
             symbol=look.shape,
             symbolBrush=None if look.hollow else colour,
             symbolPen=[_outline(look, point, ink) for point in finite],
@@ -175,8 +184,12 @@ def _outline(look: _Look, point: Point, ink: QColor) -> Any:
 
 def _look(curve: str) -> _Look:
     codec, _, realism = curve.partition("+")
+    refined = REFINED in codec
     at = CATALOGUE.index(entry(codec))
-    return _Look(QColor(_COLOURS[at % len(_COLOURS)]), _SHAPES[at % len(_SHAPES)], bool(realism))
+    colour = QColor(_COLOURS[at % len(_COLOURS)])
+    return _Look(
+        colour.darker(150) if refined else colour, _SHAPES[at % len(_SHAPES)], bool(realism), refined
+    )
 
 
 def _new_plot() -> Any:

@@ -6,6 +6,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QSlider, QWidget
 
 from app.state import SideView
+from models.codec import plain
 
 _STEPS = 20
 _TIP = (
@@ -54,8 +55,8 @@ class RealismControl(QWidget):
     def show_view(self, view: SideView) -> None:
         """Show a side's realism without telling anyone. While it works on another rate it stays as it was."""
         if view.coded is not None and not view.stale:
-            self._codec = view.choice.codec if view.coded.realistic else ""
-        self.setVisible(self._codec != "" and self._codec == view.choice.codec)
+            self._codec = plain(view.choice.codec) if view.coded.realistic else ""
+        self.setVisible(self._codec != "" and self._codec == plain(view.choice.codec))
         self.slider.blockSignals(True)
         self.slider.setValue(round(view.choice.realism * _STEPS))
         self.slider.blockSignals(False)

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from PySide6.QtCore import Qt
 from pytestqt.qtbot import QtBot
 
+from app.bundle import _script
 from app.forecast import Weigh
+from app.gather import report_of
 from app.jobs import words_for
 from app.lanes import LEARNED, REFINED, lane_of
+from app.panels.rd_plot import _look
 from app.raster import Raster, from_picture
 from app.realism import Redecode
+from app.results import lines_of
 from app.session import Session
 from app.settings import Settings
-from app.state import Choice, Side, codec_name
+from app.state import Choice, Key, ResultCache, Side, codec_name
 from app.tasks import Coded, Compress, OpenFile
 from app.window import Window
 from models.codec import Encoding, Rate
@@ -158,6 +163,68 @@ def test_a_real_result_says_that_its_codec_can_refine(
     assert [one.refinable for one in found] == [True, True, False]
     again = Redecode(found[1].encoding, 0.5).run(bench)  # type: ignore[arg-type]
     assert again.refinable
+
+
+def test_the_next_picture_is_not_refined(session: Session, hand: HandEngine) -> None:
+    compressed(session, hand)
+    session.choose(Side.LEFT, "hflic-mse~100")
+    session.open([Path("other.png")])
+    hand.answer(OpenFile, raster(9))
+    assert session.choice(Side.LEFT).codec == "hflic-mse"
+
+
+def test_the_slider_of_realism_stays_while_it_refines(
+    session: Session, hand: HandEngine, qtbot: QtBot
+) -> None:
+    window = Window(session, Settings(started=True))
+    qtbot.addWidget(window)
+    compressed(session, hand)
+    panel = window.inspector.sides[Side.LEFT]
+    panel.refine.click()
+    assert session.view(Side.LEFT).working and not panel.realism.isHidden()
+
+
+def test_a_row_of_the_table_goes_back_to_the_refined_result(session: Session, hand: HandEngine) -> None:
+    compressed(session, hand)
+    session.choose(Side.LEFT, "hflic-mse~100")
+    hand.answer(Compress, coded("hflic-mse:lite~100", 3, can=True))
+    keys = {line.name: line.key for line in lines_of(session)}
+    key = keys["HFLIC (MSE) lite, refined"]
+    assert key is not None and key.codec == "hflic-mse~100" and session.compressor.cache.get(key)
+    assert keys["HFLIC (MSE) lite"] != key
+
+
+def test_new_weights_make_refined_results_out_of_date_too() -> None:
+    cache, rate = ResultCache(), Rate(bpp=0.2)
+    old = coded("hflic-mse:lite~100", 3, can=True)
+    cache.put(Key("p", "hflic-mse~100", rate), old)
+    new = coded("hflic-mse:lite", 1, can=True)
+    cache.put(Key("p", "hflic-mse", rate), replace(new, encoding=replace(new.encoding, weights="87654321")))
+    assert cache.get(Key("p", "hflic-mse~100", rate)) is None and len(cache) == 1
+
+
+def test_refined_points_are_joined_by_a_line_of_their_own() -> None:
+    quick, slow = _look("hflic-mse"), _look("hflic-mse~100")
+    assert (quick.line, slow.line) == (Qt.PenStyle.SolidLine, Qt.PenStyle.DotLine)
+    assert quick.colour != slow.colour and quick.shape == slow.shape
+    assert _look("hflic-mse~100+1").line is Qt.PenStyle.DashLine
+
+
+def test_a_bundle_does_not_call_a_refined_file_different(session: Session, hand: HandEngine) -> None:
+    compressed(session, hand)
+    session.choose(Side.LEFT, "hflic-mse~100")
+    hand.answer(Compress, coded("hflic-mse:lite~100", 3, can=True))
+    found = report_of(session)
+    assert found is not None
+    script = _script(found[0])
+    checks = {
+        line.split("-0.")[0].replace("'", "")
+        for line in script.splitlines()
+        if line.startswith(("same ", "anew ")) and "files/" in line
+    }
+    assert checks == {
+        "anew files/hflic-mse-lite~100", "same files/hflic-mse-lite", "same files/jpeg"
+    }  # fmt: skip
 
 
 def test_keyboard_reaches_the_tick(session: Session, hand: HandEngine, qtbot: QtBot) -> None:
