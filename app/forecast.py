@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 TELL_FROM_S = 15.0  # what takes less is not worth a message
 LARGE = 2_000_000  # pixels from which a learned codec is weighed first, whatever its size
 PASSES = 2  # of the entropy networks in the search for a size, as counted with the lite weights
-SEARCHES = 1.5  # for a wanted size a second refined file is made about every other time
+SEARCHES = 1.2  # for a wanted size a second refined file is made now and then
 BOTH_WAYS = 2  # a step goes through the networks and back, to the latents alone
 _TRIES = 4
 

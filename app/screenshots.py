@@ -50,6 +50,7 @@ class Scene:
     kind: of the difference; places: the most different ones are found and the second is looked at.
     columns: what stands beside both sides; state: of the window, see `app.scenes`.
     tried: sizes asked for before, in bits per pixel: with any the plot is shown; faces: they are marked.
+    left: the codec of side A, "" for that of all scenes.
     """
 
     name: str
@@ -64,6 +65,7 @@ class Scene:
     places: bool = False
     columns: tuple[str, ...] = ()
     state: str = ""
+    left: str = ""
 
 
 SCENES: tuple[Scene, ...] = (
@@ -76,6 +78,7 @@ SCENES: tuple[Scene, ...] = (
     Scene("crops", theme.LIGHT, "jpeg", 0.15, places=True),
     Scene("pixels", theme.DARK, "jpeg", 0.15, Mode.SIDE, (32.0, 256, 225)),
     Scene("plot", theme.LIGHT, "jpeg", 0.25, look=(2.0, 255, 225), tried=(0.1, 0.15, 0.4, 0.6), faces=True),
+    Scene("refined", theme.DARK, "hflic-mse", 0.15, Mode.SIDE, (2.0, 255, 225), left="hflic-mse~100"),
     Scene("empty", theme.DARK, "jpeg", 0.25, state=EMPTY),
     Scene("filmstrip", theme.DARK, "jpeg", 0.25, state="filmstrip"),
     Scene("export", theme.LIGHT, "jpeg", 0.15, places=True, state="export"),
@@ -130,7 +133,10 @@ def take_all(folder: Path, scenes: Sequence[Scene] = SCENES, left: str = "hflic"
         window.commands.open_paths([photo])
         wait_for(lambda: session.picture is not None and session.idle, "the sample")
         others = [scene for scene in scenes if scene not in empty]
-        return made + [_take(app, window, scene, folder / f"{scene.name}.png") for scene in others]
+        return made + [
+            _take(app, window, replace(scene, left=scene.left or left), folder / f"{scene.name}.png")
+            for scene in others
+        ]
     finally:
         window.close()
 
@@ -138,6 +144,7 @@ def take_all(folder: Path, scenes: Sequence[Scene] = SCENES, left: str = "hflic"
 def _take(app: QApplication, window: Window, scene: Scene, path: Path) -> Path:
     session, view = window.session, window.viewport
     window.set_theme(scene.theme)
+    session.choose(Side.LEFT, scene.left)
     session.choose(Side.RIGHT, scene.right)
     for column, codec in zip(Column, (*scene.columns, "", ""), strict=False):
         session.columns.choose(column, codec)
