@@ -90,7 +90,7 @@ class Weigh:
         return _weigh(network, coder.footprint, str(coder.device.type), steps)
 
 
-def _weigh(network: Any, footprint: Footprint, device: str, steps: int) -> Effort:
+def _weigh(network: Any, footprint: Footprint, device: str, steps: int = 0) -> Effort:
     import torch
 
     from models.networks.complexity import kmac_per_pixel
