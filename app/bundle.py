@@ -168,10 +168,10 @@ def _script(report: Report) -> str:
     lines = ["#!/bin/sh", "# Makes every result again and compares it with what is here.", "set -eu"]
     lines += ['cd "$(dirname "$0")"', f"mkdir -p {AGAIN}", "bad=0"]
     lines.append('same() { if cmp -s "$1" "$2"; then echo "same: $1"; else echo "DIFFERS: $1"; bad=1; fi; }')
-    # The decoder has compared the latents' checksum by then: what is left is rounding.
     # Whoever refines searches in floating point: elsewhere it may find other latents, as good ones.
     anew = 'if cmp -s "$1" "$2"; then echo "same: $1"; else echo "refined anew: $1"; fi'
     lines.append(f"anew() {{ {anew}; }}")
+    # The decoder has compared the latents' checksum by then: what is left is rounding.
     lines.append('near() { if cmp -s "$1" "$2"; then echo "same: $1"; else echo "same latents: $1"; fi; }')
     for item in report.items:
         file, picture = f"{item.stem}{item.suffix}", f"{item.stem}.png"

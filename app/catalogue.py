@@ -54,8 +54,9 @@ class Catalogue(QObject):
 
     def best(self, taken: Collection[str]) -> str:
         """The most interesting usable codec that is not taken: a learned one, else a classical one."""
+        families = {_family(codec) for codec in taken}
         for id in (*LEARNED_PREFERENCE, *CLASSICAL_PREFERENCE):
-            if self._reasons.get(id) == "" and id not in {_family(one) for one in taken}:
+            if self._reasons.get(id) == "" and id not in families:
                 return id
         return "jpeg"
 

@@ -86,7 +86,7 @@ class Weigh:
         network = getattr(coder, "network", None)
         if network is None:
             return None
-        steps = int(self.codec.partition("+")[0].partition(REFINED)[2] or 0)
+        steps = int(codec.parts(self.codec)[1] or 0)
         return _weigh(network, coder.footprint, str(coder.device.type), steps)
 
 

@@ -8,7 +8,7 @@ from enum import Enum
 
 from app.raster import Raster
 from app.tasks import Coded, Measured
-from models.codec import REFINED, Rate, entry, plain
+from models.codec import Rate, entry, parts, plain
 from models.errors import CodecError
 from models.refined import USUAL_STEPS
 
@@ -127,19 +127,17 @@ class SideView:
 
 def codec_name(id: str) -> str:
     """A codec's name for people, with the size, the refinement and the realism where the id gives them."""
-    known, _, share = id.partition("+")
-    if share:
-        return f"{codec_name(known)}, realism {share}"
-    known, _, steps = id.partition(REFINED)
-    if steps:
-        words = "refined" if steps == str(USUAL_STEPS) else f"refined in {steps} steps"
-        return f"{codec_name(known)}, {words}"
-    base, _, size = id.partition(":")
+    known, steps, share = parts(id)
+    base, _, size = known.partition(":")
     try:
-        name = entry(base).name
+        words = [f"{entry(base).name} {size}".rstrip()]
     except CodecError:
-        return id
-    return f"{name} {size}" if size else name
+        words = [known]
+    if steps:
+        words.append("refined" if steps == str(USUAL_STEPS) else f"refined in {steps} steps")
+    if share:
+        words.append(f"realism {share}")
+    return ", ".join(words)
 
 
 def decoded_name(id: str, realism: float) -> str:

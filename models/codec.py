@@ -305,7 +305,14 @@ def entry(id: str) -> CodecEntry:
 
 def plain(id: str) -> str:
     """An id without refinement and realism: "hflic-mse:lite~100+0.5" is the codec "hflic-mse:lite"."""
-    return id.partition("+")[0].partition(REFINED)[0]
+    return parts(id)[0]
+
+
+def parts(id: str) -> tuple[str, str, str]:
+    """An id's codec, its steps of refinement and its realism as written, "" for what it does not have."""
+    coded, _, share = id.partition("+")
+    codec, _, steps = coded.partition(REFINED)
+    return codec, steps, share
 
 
 def missing(id: str) -> str:

@@ -23,6 +23,7 @@ from models.networks.base import CompressionNetwork
 from models.networks.elic import ELIC
 from models.networks.rounding import annealed
 from models.picture import Picture
+from models.tiling import run_watched
 from models.weights import Card
 
 # Measured on four crops of validation photographs at two rates: bits after 100 steps.
@@ -79,20 +80,12 @@ def window_bytes(network: ELIC) -> float:
     """
     side, made = 4, 0
 
-    def weigh(_layer: nn.Module, _inputs: tuple[Tensor, ...], output: Tensor) -> None:
+    def weigh(layer: nn.Module, _inputs: tuple[Tensor, ...], output: Tensor) -> None:
         nonlocal made
-        made += output.numel()
+        if next(layer.children(), None) is None:
+            made += output.numel()
 
-    leaves = [layer for layer in network.g_s.modules() if next(layer.children(), None) is None]
-    hooks = [layer.register_forward_hook(weigh) for layer in leaves]
-    try:
-        with torch.inference_mode():
-            network.g_s(
-                torch.zeros(1, sum(network.context.config.groups), side, side, device=_device(network))
-            )
-    finally:
-        for hook in hooks:
-            hook.remove()
+    run_watched(network.g_s, (1, sum(network.context.config.groups), side, side), weigh)
     return 4.0 * made / side**2
 
 
@@ -100,10 +93,6 @@ def window_side(network: ELIC) -> int:
     """How many latents a side are refined together, within WINDOW_BYTES."""
     with_halo = 2 * int(math.sqrt(WINDOW_BYTES / window_bytes(network)) / 2)
     return min(max(with_halo - 2 * _HALO, _SMALLEST), _LARGEST)
-
-
-def _device(network: nn.Module) -> torch.device:
-    return next(network.parameters()).device
 
 
 def why_not(network: CompressionNetwork, card: Card) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -88,6 +88,21 @@ def halo(transform: nn.Module) -> int:
     return math.ceil(reach)
 
 
+def run_watched(
+    transform: nn.Module,
+    shape: tuple[int, ...],
+    weigh: Callable[[nn.Module, tuple[Tensor, ...], Tensor], None],
+) -> None:
+    """Run zeros of a shape through a transform; `weigh` is shown each layer with its inputs and output."""
+    hooks = [layer.register_forward_hook(weigh) for layer in transform.modules()]
+    try:
+        with torch.inference_mode():
+            transform(torch.zeros(shape, device=next(transform.parameters()).device))
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
 def _bytes_per_block(transform: nn.Module, channels: int, *, analysis: bool) -> float:
     """Bytes of the largest layer's input and output and the largest block's input, for one latent.
 
@@ -106,13 +121,7 @@ def _bytes_per_block(transform: nn.Module, channels: int, *, analysis: bool) -> 
         elif not isinstance(layer, nn.Sequential):
             held = max(held, inputs[0].numel())
 
-    hooks = [layer.register_forward_hook(weigh) for layer in transform.modules()]
-    try:
-        with torch.inference_mode():
-            transform(torch.zeros(shape, device=next(transform.parameters()).device))
-    finally:
-        for hook in hooks:
-            hook.remove()
+    run_watched(transform, shape, weigh)
     return 4.0 * (most + held) / side**2
 
 

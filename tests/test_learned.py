@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -50,12 +49,7 @@ def elic(codecs: dict[str, LearnedCodec]) -> LearnedCodec:
     return codecs["elic-5-lite"]
 
 
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 SIZES = [(1, 1), (1, 40), (40, 1), (3, 17), (16, 16), (17, 3), (33, 64), (65, 130), (127, 63)]

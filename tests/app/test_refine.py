@@ -23,6 +23,8 @@ from app.settings import Settings
 from app.state import Choice, Key, ResultCache, Side, codec_name
 from app.tasks import Coded, Compress, OpenFile
 from app.window import Window
+from models import codec as codecs
+from models import learned
 from models.codec import Encoding, Rate
 from models.picture import Picture
 from tests.app.conftest import scene
@@ -36,6 +38,22 @@ def session(qapp: object, hand: HandEngine) -> Session:
     made.start()
     hand.all_usable()
     return made
+
+
+@pytest.fixture
+def window(session: Session, qtbot: QtBot) -> Window:
+    made = Window(session, Settings(started=True))
+    qtbot.addWidget(made)
+    return made
+
+
+@pytest.fixture
+def both(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """ELIC (5 groups), untrained, with a realistic decoder, in the first folder that is searched."""
+    monkeypatch.setenv("HFLIC_WEIGHTS", str(tmp_path))
+    monkeypatch.setattr(codecs, "_instances", {})
+    monkeypatch.setattr(learned, "_loaded", {})
+    codec_with_both(tmp_path)
 
 
 def raster(seed: int) -> Raster:
@@ -56,10 +74,8 @@ def compressed(session: Session, hand: HandEngine) -> None:
 
 
 def test_the_tick_is_there_only_for_codecs_that_can_refine(
-    session: Session, hand: HandEngine, qtbot: QtBot
+    session: Session, hand: HandEngine, window: Window
 ) -> None:
-    window = Window(session, Settings(started=True))
-    qtbot.addWidget(window)
     ticks = [panel.refine for panel in window.inspector.sides.values()]
     assert [tick.isHidden() for tick in ticks] == [True, True]
     compressed(session, hand)
@@ -68,10 +84,8 @@ def test_the_tick_is_there_only_for_codecs_that_can_refine(
 
 
 def test_a_tick_compresses_anew_and_taking_it_back_shows_the_quick_result_at_once(
-    session: Session, hand: HandEngine, qtbot: QtBot
+    session: Session, hand: HandEngine, window: Window
 ) -> None:
-    window = Window(session, Settings(started=True))
-    qtbot.addWidget(window)
     compressed(session, hand)
     panel = window.inspector.sides[Side.LEFT]
     rate = session.choice(Side.LEFT).rate
@@ -131,14 +145,8 @@ def test_only_refined_codecs_have_their_own_process() -> None:
     assert "refined" in words_for(Compress("", "elic~100", Rate(bpp=0.2)))
 
 
-def test_the_time_of_a_refined_codec_is_foretold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from models import codec as codecs
-    from models import learned
-
-    monkeypatch.setenv("HFLIC_WEIGHTS", str(tmp_path))
-    monkeypatch.setattr(codecs, "_instances", {})
-    monkeypatch.setattr(learned, "_loaded", {})
-    codec_with_both(tmp_path)
+@pytest.mark.usefixtures("both")
+def test_the_time_of_a_refined_codec_is_foretold() -> None:
     bench = _Bench({}, {})
     quick, slow = (Weigh(id).run(bench) for id in ("elic-5", "elic-5~100"))  # type: ignore[arg-type]
     assert quick is not None and slow is not None
@@ -148,16 +156,8 @@ def test_the_time_of_a_refined_codec_is_foretold(tmp_path: Path, monkeypatch: py
     assert slow.seconds(10**6) > 20 * quick.seconds(10**6)
 
 
-def test_a_real_result_says_that_its_codec_can_refine(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from models import codec as codecs
-    from models import learned
-
-    monkeypatch.setenv("HFLIC_WEIGHTS", str(tmp_path))
-    monkeypatch.setattr(codecs, "_instances", {})
-    monkeypatch.setattr(learned, "_loaded", {})
-    codec_with_both(tmp_path)
+@pytest.mark.usefixtures("both")
+def test_a_real_result_says_that_its_codec_can_refine() -> None:
     bench = _Bench({"p": Picture(scene(48, 32))}, {})
     found = [Compress("p", id, Rate(quality=50)).run(bench) for id in ("elic-5", "elic-5~2", "jpeg")]  # type: ignore[arg-type]
     assert [one.refinable for one in found] == [True, True, False]
@@ -174,10 +174,8 @@ def test_the_next_picture_is_not_refined(session: Session, hand: HandEngine) -> 
 
 
 def test_the_slider_of_realism_stays_while_it_refines(
-    session: Session, hand: HandEngine, qtbot: QtBot
+    session: Session, hand: HandEngine, window: Window
 ) -> None:
-    window = Window(session, Settings(started=True))
-    qtbot.addWidget(window)
     compressed(session, hand)
     panel = window.inspector.sides[Side.LEFT]
     panel.refine.click()
@@ -227,9 +225,7 @@ def test_a_bundle_does_not_call_a_refined_file_different(session: Session, hand:
     }  # fmt: skip
 
 
-def test_keyboard_reaches_the_tick(session: Session, hand: HandEngine, qtbot: QtBot) -> None:
-    window = Window(session, Settings(started=True))
-    qtbot.addWidget(window)
+def test_keyboard_reaches_the_tick(session: Session, hand: HandEngine, window: Window) -> None:
     compressed(session, hand)
     tick = window.inspector.sides[Side.LEFT].refine
     assert tick.focusPolicy() & Qt.FocusPolicy.TabFocus
