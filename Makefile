@@ -29,8 +29,11 @@ $(VENV)/.ready: pyproject.toml Makefile
 run: setup
 	$(BIN)/hflic
 
+# Test processes, each with one thread; what is in one file stays in one process.
+WORKERS ?= 2
+
 test: setup lint
-	QT_QPA_PLATFORM=offscreen $(BIN)/pytest -q
+	OMP_NUM_THREADS=1 QT_QPA_PLATFORM=offscreen $(BIN)/pytest -q -n $(WORKERS) --dist loadfile
 
 lint: setup
 	$(BIN)/ruff format --check .

@@ -22,6 +22,7 @@ from models.codec import REFINED, entry, plain
 from models.errors import CodecError
 from models.footprint import Footprint
 from models.memory import budget
+from models.refined import refinable
 
 if TYPE_CHECKING:
     from app.worker import Bench
@@ -86,11 +87,15 @@ class Weigh:
         network = getattr(coder, "network", None)
         if network is None:
             return None
-        steps = int(codec.parts(self.codec)[1] or 0)
-        return _weigh(network, coder.footprint, str(coder.device.type), steps)
+        from models.aims import aim_of
+
+        steps = codec.parts(self.codec)[1] if refinable(coder) else ""
+        device = str(coder.device.type)
+        judging = aim_of(coder.id.partition(":")[0]).macs if steps else 0.0
+        return _weigh(network, coder.footprint, device, int(steps or 0), judging)
 
 
-def _weigh(network: Any, footprint: Footprint, device: str, steps: int = 0) -> Effort:
+def _weigh(network: Any, footprint: Footprint, device: str, steps: int = 0, judging: float = 0.0) -> Effort:
     import torch
 
     from models.networks.complexity import kmac_per_pixel
@@ -103,7 +108,7 @@ def _weigh(network: Any, footprint: Footprint, device: str, steps: int = 0) -> E
         exact_speed=_speed(torch.float64, "cpu"),  # exactness is promised on the CPU alone
         footprint=footprint,
         device=device,
-        refining=BOTH_WAYS * steps * 1000 * (cost.synthesis + cost.entropy),
+        refining=steps * (BOTH_WAYS * 1000 * (cost.synthesis + cost.entropy) + judging),
     )
 
 

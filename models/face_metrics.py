@@ -64,7 +64,7 @@ def psnr_in_small_faces(a: Pixels, b: Pixels, watch: Watch = QUIET) -> float:
 
     Raises MetricAbsent where `a` has no small face, WeightsError without the detector, Cancelled.
     """
-    found = _psnr_over(a, b, _small_mask(a, watch))
+    found = _psnr_over(a, b, small_mask(a, watch))
     return math.inf if found is None else found
 
 
@@ -75,10 +75,10 @@ def lpips_outside_small_faces(a: Pixels, b: Pixels, watch: Watch = QUIET) -> flo
     """
     from models.perceptual import lpips_over
 
-    return lpips_over("alex", a, b, [1 - _small_mask(a, watch)], watch)[0]
+    return lpips_over("alex", a, b, [1 - small_mask(a, watch)], watch)[0]
 
 
-def _small_mask(pixels: Pixels, watch: Watch) -> NDArray[np.float32]:
+def small_mask(pixels: Pixels, watch: Watch) -> NDArray[np.float32]:
     """What the small faces of a picture cover, (H, W) zeros and some ones. Raises MetricAbsent."""
     watch.step("looking for faces", 0.0)
     flat = np.ascontiguousarray(pixels).ravel()

@@ -58,8 +58,9 @@ class Footprint:
             # The picture, its latents as floats, and the largest of the stages.
             kept = 3 * width * height + 4.0 * self.channels * blocks + (_SPREAD if tile else 0)
             entropy = (self.lean_latent if lean else self.latent) * blocks
-            # Beside a part, latents before and after and what the hyper-latents say of them.
-            search = WINDOW_BYTES + 16.0 * self.channels * blocks if refine else 0.0
+            # Beside a part: latents before, after and at another rate, what hyper-latents say, and faces.
+            beside = 24.0 * self.channels * blocks + 5.0 * width * height
+            search = WINDOW_BYTES + beside if refine else 0.0
             most = kept + max(transforms, entropy, search)
             plan = Plan(tile, lean, PROGRAM + self.weights + most)
             if plan.bytes <= limit:

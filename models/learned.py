@@ -21,7 +21,6 @@ from models.expected import ExpectedSize
 from models.footprint import Footprint
 from models.networks import fused
 from models.networks.complexity import kmac_per_pixel
-from models.networks.elic import ELIC
 from models.picture import Picture
 from models.refinement import Refiner, why_not
 from models.sizing import reach_slowly
@@ -192,8 +191,7 @@ class LearnedCodec:
         if reason := self.unrefinable:
             raise CodecError(reason)
         self._take(0.0)  # the search is for the faithful decoder
-        assert isinstance(self.network, ELIC)
-        return Refiner(self.network, picture, steps)
+        return Refiner(self.network, picture, steps, self.id.partition(":")[0])
 
     def _expected_size(self, latents: Tensor) -> ExpectedSize:
         def factors(quality: float) -> Tensor:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from models.weights import WeightsFile
 
 MARK = codecs.REFINED
-USUAL_STEPS = 100  # what the viewer asks for; twice as many gain a third more, measured
+USUAL_STEPS = 100  # what the viewer asks for
 MOST_STEPS = 10_000
 
 

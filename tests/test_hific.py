@@ -61,7 +61,7 @@ def test_hifics_coding_parameters_come_from_the_hyper_latents_alone() -> None:
     assert kinds == {nn.Conv2d, nn.ConvTranspose2d, nn.ReLU}  # what fixed point can run exactly
     z_hat = torch.randn(1, network.config.hyper_latent, 2, 3)
     with torch.no_grad():
-        raw, mean = network.hyper_parameters(z_hat)
+        raw, mean = network.told(z_hat)
         _, again, mean_again = network.predict(torch.randn(1, 192, 8, 12), z_hat)
     assert raw.shape == mean.shape == (1, 192, 8, 12)
     assert torch.equal(raw, again)

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from models.distortion import charbonnier, face_mse, lpips_distance, masked_fake
 from models.networks.base import NetworkOutput
 from models.perceptual import lpips as lpips_metric
 from models.training.losses import rate_distortion
@@ -16,13 +17,9 @@ from models.training.perceptual import (
     HIFIC_HIGH,
     HIFIC_LOW,
     HIFIC_MIDDLE,
-    charbonnier,
-    face_mse,
     grid_pattern,
     hinge_discriminator,
     hinge_generator,
-    lpips_distance,
-    masked_fake,
     nonsaturating_discriminator,
     nonsaturating_generator,
     patch_grams,

@@ -12,10 +12,10 @@ import torch
 from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 
+from models.distortion import charbonnier, face_mse, lpips_distance
 from models.networks.base import CompressionNetwork, NetworkOutput
 from models.networks.builders import build
 from models.training.data import Place
-from models.training.perceptual import charbonnier, face_mse, lpips_distance
 from models.training.perceptual_recipes import PERCEPTUAL, LossWeights, PerceptualRecipe
 from models.training.perceptual_trainer import VALIDATION_SIDE, PerceptualTrainer
 from models.training.recipes import RECIPES, Round

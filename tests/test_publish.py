@@ -81,7 +81,7 @@ def test_weights_from_before_the_ladder_grew_are_read_and_trained_on(photos: Pat
     network = builders.build(before.network())
     assert network.gain is not None
     with torch.no_grad():
-        network.gain.log_gain.add_(torch.linspace(0, 1, 9)[:, None] ** 2)
+        network.gain.log_gain.add_(torch.linspace(0, 1, 10)[:, None] ** 2)
     card = weights.Card(RECIPE.codec, "elic-5-lite", RECIPE.name, 7, 0.01, "", "", "", "")
     file = weights.save(network, card, tmp_path / "out" / "elic-5-lite.safetensors")
     codec = LearnedCodec(file)
@@ -92,12 +92,12 @@ def test_weights_from_before_the_ladder_grew_are_read_and_trained_on(photos: Pat
     assert start is not None
     table = start[0]["gain.log_gain"]
     kept = codec.network.get_parameter("gain.log_gain")
-    assert table.shape == (10, 192) and torch.equal(table[:9], kept)
-    torch.testing.assert_close(table[9], kept[8] + 0.5 * (kept[8] - kept[7]))
+    assert table.shape == (11, 192) and torch.equal(table[:10], kept)
+    torch.testing.assert_close(table[10], kept[9] + (kept[9] - kept[8]))
     assert not builders.build(config).load_state_dict(start[0]).missing_keys
 
 
-@pytest.mark.parametrize("levels", [1, 8, 11])
+@pytest.mark.parametrize("levels", [1, 8, 12])
 def test_gains_of_no_ladder_there_ever_was_are_refused(tmp_path: Path, levels: int) -> None:
     config = RECIPE.network()
     assert isinstance(config, ElicConfig)
@@ -147,7 +147,7 @@ def test_the_card_says_what_a_perceptual_recipe_looks_at() -> None:
     lite = publish._judged_by(PERCEPTUAL["hflic-perceptual-lite"])
     assert "LPIPS 1 on alex" in lite and "small faces 150" in lite and "grid 0.02" in lite
     assert "style 1 on 2 maps of vgg of a window of 64 pixels" in lite
-    assert lite.endswith("; style from step 2,200; adversary from step 8,800; crops of 128 pixels")
+    assert lite.endswith("; style from step 2,200; adversary from step 12,800; crops of 128 pixels")
     hific = PAPER["hific-paper-lo"]
     assert isinstance(hific, PerceptualRecipe)
     told = publish._judged_by(hific)

@@ -207,11 +207,15 @@ class Balle(CompressionNetwork):
         self.a_shortcut = self.s_shortcut = None
         self._register_bounds(log_scale=False)
 
-    def predict(self, y: Tensor, z_hat: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def told(self, z_hat: Tensor) -> tuple[Tensor, ...]:
+        """What the hyper-synthesis makes of it; without a hyperprior z_hat itself."""
+        return (z_hat if self.h_s is None else self.h_s(z_hat),)
+
+    def predict_from(self, y: Tensor, told: tuple[Tensor, ...]) -> tuple[Tensor, Tensor, Tensor]:
         """See CompressionNetwork. Without a hyperprior z_hat is y_hat, and scales are below all tables."""
+        (found,) = told
         if self.h_s is None:
-            return z_hat, torch.full_like(z_hat, -1.0), z_hat
-        found = self.h_s(z_hat)
+            return found, torch.full_like(found, -1.0), found
         if self.context is not None:
             predicted: tuple[Tensor, Tensor, Tensor] = self.context(y, found)
             return predicted

@@ -39,6 +39,10 @@ class NetworkShape(Protocol):
     def ladder(self) -> RateLadder | None:
         """The rates of the gain unit, None for a single rate."""
 
+    @property
+    def latent(self) -> int:
+        """Channels of the latents."""
+
 
 class CompressionNetwork(nn.Module):
     """Analysis and synthesis transforms with a hyperprior; a network says what its parts are and `predict`.
@@ -65,12 +69,20 @@ class CompressionNetwork(nn.Module):
         self._bound = LowerBound(math.log(SCALE_MIN) if log_scale else SCALE_MIN)
         self._likelihood_bound = LowerBound(1e-9)
 
-    def predict(self, y: Tensor, z_hat: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """y: (B, M, h, w) and z_hat: (B, C_z, h/4, w/4) to y_hat, raw scales and means, shaped like y.
+    def told(self, z_hat: Tensor) -> tuple[Tensor, ...]:
+        """What z_hat: (B, C_z, h/4, w/4) says of every latent: one or more (B, C, h, w)."""
+        raise NotImplementedError
+
+    def predict_from(self, y: Tensor, told: tuple[Tensor, ...]) -> tuple[Tensor, Tensor, Tensor]:
+        """y: (B, M, h, w) and what is `told` of it, or parts of both, to y_hat, raw scales and means like y.
 
         y_hat is rounded around the mean, with the gradient passed straight through.
         """
         raise NotImplementedError
+
+    def predict(self, y: Tensor, z_hat: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """`predict_from` what z_hat: (B, C_z, h/4, w/4) tells."""
+        return self.predict_from(y, self.told(z_hat))
 
     def reduced(self, device: torch.device) -> AbstractContextManager[object]:
         """Where convolutions compute in `transform_precision`."""

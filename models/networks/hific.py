@@ -227,13 +227,13 @@ class HiFiC(CompressionNetwork):
                 last_conv(net).weight.data.mul_(0.1)
         self._register_bounds(log_scale=config.log_scale)
 
-    def hyper_parameters(self, z_hat: Tensor) -> tuple[Tensor, Tensor]:
+    def told(self, z_hat: Tensor) -> tuple[Tensor, ...]:
         """Raw scales and means, both (B, M, h, w), from z_hat: (B, C_z, h/4, w/4) alone."""
         return self.h_s_scale(z_hat), self.h_s_mean(z_hat)
 
-    def predict(self, y: Tensor, z_hat: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def predict_from(self, y: Tensor, told: tuple[Tensor, ...]) -> tuple[Tensor, Tensor, Tensor]:
         """Nothing but the hyperprior: y_hat, raw scales and means."""
-        raw, mean = self.hyper_parameters(z_hat)
+        raw, mean = told
         return round_around(y, mean), raw, mean
 
 

@@ -1,4 +1,4 @@
-"""The losses of the perceptual recipes (PO-ELIC, Enh-PO-ELIC, HFLIC, HiFiC) as small functions of tensors."""
+"""The losses of the perceptual recipes as small functions of tensors, beside those of `models.distortion`."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ import torch
 from torch import Tensor
 from torch.nn.functional import relu, softplus
 
-CHARBONNIER_EPS = 1e-6  # He et al. 2022 (PO-ELIC), inside the square root
-NORM_EPS = 1e-8  # inside LPIPS's square root: features that are zero everywhere keep a finite gradient
 STYLE_PATCH = 16  # cells of a feature map, He et al. 2022 (PO-ELIC)
 GRID_BLOCK = 16  # pixels; the transforms repeat themselves at this distance and its parts
 GRID_CALM = 5 / 255  # the standard deviation of a block's pixels at which it weighs half
@@ -47,11 +45,6 @@ HIFIC_MIDDLE = HificConstants(target=0.30, above=1.0)
 HIFIC_HIGH = HificConstants(target=0.45, above=0.5)
 
 
-def charbonnier(x: Tensor, x_hat: Tensor) -> Tensor:
-    """Mean of sqrt((x - x_hat)^2 + 1e-6) over everything, (); a mean, so that it knows no picture size."""
-    return ((x - x_hat).square() + CHARBONNIER_EPS).sqrt().mean()
-
-
 def hinge_discriminator(real: Tensor, fake: Tensor) -> Tensor:
     """relu(1 - D(x)) + relu(1 + D(x_hat)) on raw logits of any shape, means, () (Lim and Ye 2017)."""
     return relu(1 - real).mean() + relu(1 + fake).mean()
@@ -70,25 +63,6 @@ def nonsaturating_discriminator(real: Tensor, fake: Tensor) -> Tensor:
 def nonsaturating_generator(fake: Tensor) -> Tensor:
     """-log D(x_hat) from raw logits, mean, () (HiFiC)."""
     return softplus(-fake).mean()
-
-
-def masked_fake(x: Tensor, x_hat: Tensor, mask: Tensor) -> Tensor:
-    """x~ = m x + (1 - m) x^: small faces come from the original (Sun et al. 2022, arXiv 2207.14168).
-
-    x, x_hat: (B, 3, H, W); mask: (B, 1, H, W) in 0..1. What judges the whole picture (Charbonnier,
-    LPIPS, style, discriminator) sees x~ and so leaves the faces to `face_mse`.
-    """
-    return mask * x + (1 - mask) * x_hat
-
-
-def face_mse(x: Tensor, x_hat: Tensor, mask: Tensor, cells: Tensor | None = None) -> Tensor:
-    """Mean square error inside the mask: normalised by its area, however small the faces are, ().
-
-    Shapes as in `masked_fake`; 0 for a batch without faces. `cells`: the mask's area, (), where it is
-    another than this mask's own because the batch is shared.
-    """
-    area = (mask.sum() if cells is None else cells) * x.shape[1]
-    return (mask * (x - x_hat).square()).sum() / area.clamp(min=1.0)
 
 
 def grid_pattern(x: Tensor, x_hat: Tensor, share: Callable[[Tensor], Tensor] = torch.detach) -> Tensor:
@@ -118,24 +92,6 @@ def _blocks(x: Tensor) -> Tensor:
 def rate_multiplexer(bpp: Tensor, target: float, above: float, below: float) -> Tensor:
     """lambda(R, R*): `above` where R exceeds the target R*, else `below`; shaped like bpp, no gradient."""
     return torch.where(bpp.detach() > target, above, below)
-
-
-def unit_features(features: Tensor) -> Tensor:
-    """(B, C, H, W) scaled to length 1 over C; the eps is inside the root, so zeros give no NaN."""
-    return features / (features.square().sum(1, keepdim=True) + NORM_EPS).sqrt()
-
-
-def lpips_distance(real: Sequence[Tensor], fake: Sequence[Tensor], heads: Sequence[Tensor]) -> Tensor:
-    """LPIPS of each picture, (B,), from the trunk's features of both (Zhang et al. 2018).
-
-    real, fake: (B, C_l, H_l, W_l) of each layer, from `models.trunks`, which takes pictures in 0..1 and
-    normalises them itself; heads: non-negative (C_l,) weights.
-    """
-    distance = real[0].new_zeros(real[0].shape[0])
-    for f, g, head in zip(real, fake, heads, strict=True):
-        square = (unit_features(f) - unit_features(g)).square()
-        distance = distance + (square * head[None, :, None, None]).sum(1).mean((1, 2))
-    return distance
 
 
 def patch_grams(features: Tensor, side: int = STYLE_PATCH) -> Tensor:

@@ -112,12 +112,12 @@ def _for_a_cpu(weights: LossWeights) -> LossWeights:
 
 # A first round without adversary and style, which already has most of LPIPS (NoGAN of Muckley et al. 2023)
 # and may be published; its rate is above the papers' 1e-4, as a few thousand steps must do. Then rounds
-# with the style term, each from the better weights the base has by then, and a long one with everything.
+# with the style term, each from the better weights the base has by then, and a last one with everything.
 _SHORT = Round(2_200, rate=2.5e-4, warmup=100, constant=0.4, batch=8, side=128)
-_SHORT_ROUNDS = (_SHORT,) * 4
-_LITE_ROUNDS = (*_SHORT_ROUNDS, Round(12_000, rate=1e-4, warmup=100, batch=8, side=128))
+_QUIET_ROUNDS = (*(_SHORT,) * 4, Round(4_000, rate=2e-4, warmup=100, batch=8, side=128))
+_LITE_ROUNDS = (*_QUIET_ROUNDS, Round(8_000, rate=1e-4, warmup=100, batch=8, side=128))
 _STYLE_FROM = _SHORT.steps / sum(part.steps for part in _LITE_ROUNDS)
-_GAN_FROM = len(_SHORT_ROUNDS) * _STYLE_FROM
+_GAN_FROM = 1 - _LITE_ROUNDS[-1].steps / sum(part.steps for part in _LITE_ROUNDS)
 
 PERCEPTUAL: dict[str, PerceptualRecipe] = {
     recipe.name: recipe

@@ -13,17 +13,15 @@ import torch
 from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 
+from models.distortion import Features, charbonnier, face_mse, lpips_distance
 from models.networks.base import CompressionNetwork, NetworkOutput
 from models.networks.discriminator import Discriminator
 from models.realism import DECODER_PARTS
 from models.training.data import Photographs, Place
 from models.training.perceptual import (
-    charbonnier,
-    face_mse,
     grid_pattern,
     hinge_discriminator,
     hinge_generator,
-    lpips_distance,
     nonsaturating_discriminator,
     nonsaturating_generator,
     rate_multiplexer,
@@ -31,7 +29,7 @@ from models.training.perceptual import (
 )
 from models.training.perceptual_recipes import PerceptualRecipe
 from models.training.processes import Processes
-from models.training.terms import EVERYTHING, Features, Joined, Terms, judged
+from models.training.terms import EVERYTHING, Joined, Terms, judged
 from models.training.trainer import CHECKPOINT, Ema, Trainer, TrainingError, averaged, log
 from models.training.validation import read, spread
 from models.trunks import TrunkName, trunk

@@ -81,6 +81,7 @@ _MSE_ROUNDS = (
     Round(10_000, rate=6e-4),
     Round(8_000, rate=6e-4),  # what a core does in little more than an hour
     Round(6_000, rate=6e-4),
+    Round(2_400, rate=5e-4),  # the eleventh rate
     Round(66_000, rate=5e-4, side=256),
 )
 
@@ -151,15 +152,20 @@ QUEUE: tuple[tuple[str, int], ...] = (
     ("po-elic-lite", 4),
     ("elic-lite", 4),
     ("hific-perceptual-lite", 3),
-    ("elic-lite", 5),
-    ("hific-perceptual-lite", 4),
+    ("hflic-lite", 6),
     ("hflic-perceptual-lite", 5),
+    ("hflic-realistic-lite", 5),
+    ("elic-lite", 6),
+    ("hific-perceptual-lite", 4),
     ("elic-5-lite", 4),
     ("enh-po-elic-lite", 5),
     ("po-elic-lite", 5),
-    ("hific-perceptual-lite", 5),
-    ("elic-lite", 6),
-    ("hflic-lite", 6),
-    ("hflic-realistic-lite", 5),
+    ("hflic-perceptual-lite", 6),
+    ("enh-po-elic-lite", 6),
+    ("po-elic-lite", 6),
+    ("hific-perceptual-lite", 6),
+    ("elic-lite", 7),
+    ("hflic-lite", 7),
+    ("hflic-realistic-lite", 6),
     ("elic-5-lite", 5),
 )

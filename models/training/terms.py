@@ -2,26 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import Protocol
 
 import torch
 from torch import Tensor
 
+from models.distortion import masked_fake
 from models.networks.base import NetworkOutput
-from models.training.perceptual import masked_fake
-
-
-class Features(Protocol):
-    """A frozen classifier's feature maps and LPIPS's weights for them: `models.trunks.Trunk`."""
-
-    @property
-    def heads(self) -> Sequence[Tensor]:
-        """(C_l,) for each map."""
-
-    def features(self, x: Tensor, *, count: int) -> Sequence[Tensor]:
-        """The first `count` maps (B, C_l, H_l, W_l) of pictures (B, 3, H, W) in 0..1."""
 
 
 @dataclass(frozen=True)
