@@ -24,20 +24,20 @@ from models.training import publish
 from models.training.paper_recipes import PAPER
 from models.training.perceptual_recipes import PERCEPTUAL, PerceptualRecipe
 from models.training.recipes import RECIPES, Recipe
-from models.training.trainer import CHECKPOINT, VALIDATION, atomic_save
+from models.training.trainer import CHECKPOINT, VALIDATION, atomic_save, load_checkpoint
 from tests.training_photos import make_photos
 
 RECIPE = RECIPES["elic-5-lite"]
 
 
-def _checkpoint(run: Path, noise: float) -> None:
+def _checkpoint(run: Path, noise: float, step: int = 7) -> None:
     torch.manual_seed(3)
     network = builders.build(RECIPE.network())
     state = {k: v.clone() for k, v in network.state_dict().items()}
     ema = {k: v + noise * torch.randn_like(v) for k, v in state.items() if k.startswith("g_s")}
     run.mkdir(parents=True, exist_ok=True)
     atomic_save(
-        {"recipe": RECIPE.name, "network": state, "ema": ema, "step": 7, "seconds": 36.0}, run / CHECKPOINT
+        {"recipe": RECIPE.name, "network": state, "ema": ema, "step": step, "seconds": 36.0}, run / CHECKPOINT
     )
 
 
@@ -196,6 +196,36 @@ def test_worse_weights_do_not_replace_better_ones(photos: Path, tmp_path: Path) 
     assert result.gain is not None
     assert result.gain > 0
     assert written.read_bytes() == before
+
+
+def test_the_mean_with_what_is_published_may_be_better_than_either(photos: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    _checkpoint(tmp_path / "one", noise=0.001)
+    written = publish.publish(RECIPE, tmp_path / "one", photos, out).written
+    assert written is not None
+    kept = weights.load(weights.read_header(written))[0].state_dict()
+    _checkpoint(tmp_path / "other", noise=-0.0012, step=9)  # on the other side of the best
+    result = publish.publish(RECIPE, tmp_path / "other", photos, out)
+    assert result.written == written and result.gain is not None and result.gain < 0
+    assert "mean of the weights after 7 and 9 steps" in result.words
+    card = weights.read_header(written).card
+    assert (card.steps, card.extra["averaged"]) == (9, "mean of the weights after 7 and 9 steps")
+    merged = weights.load(weights.read_header(written))[0].state_dict()
+    name = next(name for name in kept if name.startswith("g_s.") and name.endswith("weight"))
+    state = load_checkpoint(tmp_path / "other" / CHECKPOINT)
+    torch.testing.assert_close(merged[name], (kept[name] + state["ema"][name]) / 2, atol=1e-3, rtol=1e-3)
+
+
+def test_a_mean_that_is_worse_is_not_published_either(photos: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    _checkpoint(tmp_path / "good", noise=0.0)
+    written = publish.publish(RECIPE, tmp_path / "good", photos, out).written
+    assert written is not None
+    before = written.read_bytes()
+    _checkpoint(tmp_path / "bad", noise=0.001, step=9)
+    result = publish.publish(RECIPE, tmp_path / "bad", photos, out)
+    assert (result.written, written.read_bytes()) == (None, before)
+    assert result.gain is not None and result.gain > 0
 
 
 def test_weights_measured_on_other_pictures_are_measured_again(photos: Path, tmp_path: Path) -> None:

@@ -12,15 +12,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from models import metrics, realism, weights
 from models.assets import asset_folder
+from models.bitstream.tables import Tables
 from models.codec import Rate
 from models.curves import Curve, CurveError, bd_rate, scale_of
 from models.errors import WeightsError
 from models.learned import LearnedCodec
 from models.networks import builders
+from models.networks.base import CompressionNetwork
 from models.networks.rate import fitted
 from models.networks.stored import to_json
 from models.perceptual import keep_reference
@@ -294,6 +297,9 @@ def publish(
 ) -> Published:
     """Export a run's averages; the published file is replaced only by a better one.
 
+    Where they are not better, their mean with what is published may be (Izmailov et al. 2018, "Averaging
+    weights leads to wider optima and better generalization"): it is tried too.
+
     `data`: training photographs to count the entropy coder's tables on; without them they are the Gaussian's,
     and the result's words say so.
 
@@ -303,41 +309,80 @@ def publish(
     Raises WeightsError where the file would be too large or the network cannot be exact.
     """
     state = load_run(recipe, run)
-    network = builders.build(recipe.network())
-    own = network.state_dict()
-    merged = {**state["network"], **state["ema"]}
-    network.load_state_dict({k: v for k, v in merged.items() if k in own})
-    card = card_of(recipe, run, state, validation, losses)
-    draft = run / f"export{weights.SUFFIX}"
-    file = weights.save(network, card, draft, eight_bit=recipe.eight_bit)
-    tables = measured_on(LearnedCodec(file), data) if data is not None else None
-    if tables is not None:
-        card = replace(card, extra={**card.extra, "tables": f"counted on {PICTURES} training photographs"})
-        file = weights.save(network, card, draft, eight_bit=recipe.eight_bit, y_tables=tables)
-    if _shipped(recipe) and draft.stat().st_size > _LARGEST_FILE:
-        raise WeightsError(f"{draft} has {draft.stat().st_size} bytes, over the 12 MiB the project takes")
+    own = builders.build(recipe.network()).state_dict()
+    reached = {k: v for k, v in {**state["network"], **state["ema"]}.items() if k in own}
     judges = _FOR_THE_EYE if isinstance(recipe, PerceptualRecipe) else ("psnr",)
-    card = replace(card, validation=measure(LearnedCodec(file), validation, judges=judges))
-    target = folder_of(recipe, folder)
-    gain = None
+    card = card_of(recipe, run, state, validation, losses)
+
+    def draft(parameters: dict[str, Tensor], card: weights.Card) -> _Draft:
+        path = run / f"export{weights.SUFFIX}"
+        return _draft(recipe, parameters, card, path, validation, judges, data)
+
+    best, target, gain = draft(reached, card), folder_of(recipe, folder), None
     if target.exists():
         there = weights.read_header(target)
         old = there.card
-        if not comparable(old, card, judges):
+        if not comparable(old, best.card, judges):
             old = replace(
                 old,
                 validation=measure(LearnedCodec(there), validation, judges=judges),
-                validation_data=card.validation_data,
+                validation_data=best.card.validation_data,
             )
-        gain = _gain(old, card, judges)
-        better = gain < 0 if gain is not None else all(_better_at_one_rate(old, card, m) for m in judges)
-        if not better:
-            return Published(recipe.name, card.steps, None, gain)
-    written = weights.save(network, card, target, eight_bit=recipe.eight_bit, y_tables=tables)
-    weights.write_card(card, target)
+        gain = _gain(old, best.card, judges)
+        if not _better(old, best.card, judges):
+            start = published_start(recipe, folder)
+            if start is None or start[1] >= card.steps:
+                return Published(recipe.name, card.steps, None, gain)
+            told = f"mean of the weights after {start[1]:,} and {card.steps:,} steps"
+            mean = {k: torch.lerp(v, start[0][k], 0.5) for k, v in reached.items() if v.is_floating_point()}
+            best = draft({**reached, **mean}, replace(card, extra={**card.extra, "averaged": told}))
+            if not _better(old, best.card, judges):
+                return Published(recipe.name, card.steps, None, gain)
+            gain = _gain(old, best.card, judges)
+    written = weights.save(best.network, best.card, target, eight_bit=recipe.eight_bit, y_tables=best.tables)
+    weights.write_card(best.card, target)
     plain = "" if data is not None else "tables not counted: give --data for 0.9% fewer bits"
-    words = "; ".join(text for text in (plain, _left_behind(written)) if text)
+    averaged = best.card.extra.get("averaged", "")
+    words = "; ".join(text for text in (averaged, plain, _left_behind(written)) if text)
     return Published(recipe.name, card.steps, target, gain, words)
+
+
+@dataclass(frozen=True)
+class _Draft:
+    """Weights that may be published, measured."""
+
+    network: CompressionNetwork
+    card: weights.Card
+    tables: Tables | None
+
+
+def _draft(
+    recipe: Recipe,
+    parameters: dict[str, Tensor],
+    card: weights.Card,
+    path: Path,
+    validation: Path,
+    judges: tuple[str, ...],
+    data: Path | None,
+) -> _Draft:
+    """Write weights to a path beside their run and measure them. Raises WeightsError as `publish`."""
+    network = builders.build(recipe.network())
+    network.load_state_dict(parameters)
+    file = weights.save(network, card, path, eight_bit=recipe.eight_bit)
+    tables = measured_on(LearnedCodec(file), data) if data is not None else None
+    if tables is not None:
+        card = replace(card, extra={**card.extra, "tables": f"counted on {PICTURES} training photographs"})
+        file = weights.save(network, card, path, eight_bit=recipe.eight_bit, y_tables=tables)
+    if _shipped(recipe) and path.stat().st_size > _LARGEST_FILE:
+        raise WeightsError(f"{path} has {path.stat().st_size} bytes, over the 12 MiB the project takes")
+    card = replace(card, validation=measure(LearnedCodec(file), validation, judges=judges))
+    return _Draft(network, card, tables)
+
+
+def _better(old: weights.Card, new: weights.Card, judges: tuple[str, ...]) -> bool:
+    """Whether new weights are better than old ones, by what judges them."""
+    gain = _gain(old, new, judges)
+    return gain < 0 if gain is not None else all(_better_at_one_rate(old, new, m) for m in judges)
 
 
 def _left_behind(written: weights.WeightsFile) -> str:
