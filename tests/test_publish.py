@@ -209,7 +209,7 @@ def test_the_mean_with_what_is_published_may_be_better_than_either(photos: Path,
     assert result.written == written and result.gain is not None and result.gain < 0
     assert "mean of the weights after 7 and 9 steps" in result.words
     card = weights.read_header(written).card
-    assert (card.steps, card.extra["averaged"]) == (9, "mean of the weights after 7 and 9 steps")
+    assert card.steps == 9 and card.extra["averaged"].startswith("mean of the weights after 7 and 9 steps")
     merged = weights.load(weights.read_header(written))[0].state_dict()
     name = next(name for name in kept if name.startswith("g_s.") and name.endswith("weight"))
     state = load_checkpoint(tmp_path / "other" / CHECKPOINT)

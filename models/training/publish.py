@@ -333,7 +333,7 @@ def publish(
             start = published_start(recipe, folder)
             if start is None or start[1] >= card.steps:
                 return Published(recipe.name, card.steps, None, gain)
-            told = f"mean of the weights after {start[1]:,} and {card.steps:,} steps"
+            told = f"mean of the weights after {start[1]:,} and {card.steps:,} steps; losses of the latter"
             mean = {k: torch.lerp(v, start[0][k], 0.5) for k, v in reached.items() if v.is_floating_point()}
             best = draft({**reached, **mean}, replace(card, extra={**card.extra, "averaged": told}))
             if not _better(old, best.card, judges):
