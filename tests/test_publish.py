@@ -184,13 +184,14 @@ def test_cards_without_losses_and_cards_of_later_programs_are_read(photos: Path,
     assert weights.read_header(written).card.steps == 7
 
 
-def test_worse_weights_do_not_replace_better_ones(photos: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("step", [7, 9])  # after 9, more than what is published, the mean is tried as well
+def test_worse_weights_do_not_replace_better_ones(photos: Path, tmp_path: Path, step: int) -> None:
     out = tmp_path / "out"
     _checkpoint(tmp_path / "good", noise=0.0)
     written = publish.publish(RECIPE, tmp_path / "good", photos, out).written
     assert written is not None
     before = written.read_bytes()
-    _checkpoint(tmp_path / "bad", noise=0.001)
+    _checkpoint(tmp_path / "bad", noise=0.001, step=step)
     result = publish.publish(RECIPE, tmp_path / "bad", photos, out)
     assert result.written is None
     assert result.gain is not None
@@ -214,18 +215,6 @@ def test_the_mean_with_what_is_published_may_be_better_than_either(photos: Path,
     name = next(name for name in kept if name.startswith("g_s.") and name.endswith("weight"))
     state = load_checkpoint(tmp_path / "other" / CHECKPOINT)
     torch.testing.assert_close(merged[name], (kept[name] + state["ema"][name]) / 2, atol=1e-3, rtol=1e-3)
-
-
-def test_a_mean_that_is_worse_is_not_published_either(photos: Path, tmp_path: Path) -> None:
-    out = tmp_path / "out"
-    _checkpoint(tmp_path / "good", noise=0.0)
-    written = publish.publish(RECIPE, tmp_path / "good", photos, out).written
-    assert written is not None
-    before = written.read_bytes()
-    _checkpoint(tmp_path / "bad", noise=0.001, step=9)
-    result = publish.publish(RECIPE, tmp_path / "bad", photos, out)
-    assert (result.written, written.read_bytes()) == (None, before)
-    assert result.gain is not None and result.gain > 0
 
 
 def test_weights_measured_on_other_pictures_are_measured_again(photos: Path, tmp_path: Path) -> None:

@@ -328,17 +328,18 @@ def publish(
                 validation=measure(LearnedCodec(there), validation, judges=judges),
                 validation_data=best.card.validation_data,
             )
-        gain = _gain(old, best.card, judges)
-        if not _better(old, best.card, judges):
+        gain, better = _compared(old, best.card, judges)
+        if not better:
             start = published_start(recipe, folder)
             if start is None or start[1] >= card.steps:
                 return Published(recipe.name, card.steps, None, gain)
             told = f"mean of the weights after {start[1]:,} and {card.steps:,} steps; losses of the latter"
             mean = {k: torch.lerp(v, start[0][k], 0.5) for k, v in reached.items() if v.is_floating_point()}
             best = draft({**reached, **mean}, replace(card, extra={**card.extra, "averaged": told}))
-            if not _better(old, best.card, judges):
-                return Published(recipe.name, card.steps, None, gain)
-            gain = _gain(old, best.card, judges)
+            alone = gain
+            gain, better = _compared(old, best.card, judges)
+            if not better:
+                return Published(recipe.name, card.steps, None, alone)
     written = weights.save(best.network, best.card, target, eight_bit=recipe.eight_bit, y_tables=best.tables)
     weights.write_card(best.card, target)
     plain = "" if data is not None else "tables not counted: give --data for 0.9% fewer bits"
@@ -379,10 +380,10 @@ def _draft(
     return _Draft(network, card, tables)
 
 
-def _better(old: weights.Card, new: weights.Card, judges: tuple[str, ...]) -> bool:
-    """Whether new weights are better than old ones, by what judges them."""
+def _compared(old: weights.Card, new: weights.Card, judges: tuple[str, ...]) -> tuple[float | None, bool]:
+    """`Published.gain` of new weights over old ones, and whether they are better, by what judges them."""
     gain = _gain(old, new, judges)
-    return gain < 0 if gain is not None else all(_better_at_one_rate(old, new, m) for m in judges)
+    return gain, gain < 0 if gain is not None else all(_better_at_one_rate(old, new, m) for m in judges)
 
 
 def _left_behind(written: weights.WeightsFile) -> str:
