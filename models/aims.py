@@ -121,7 +121,7 @@ def _seen(x: Tensor) -> Tensor:
 # So many steps for one picture fit AlexNet better than any eye. With eight times what the recipes weigh plain
 # error with, LPIPS gains a little less, and PSNR, DISTS and LPIPS on VGG more (docs/training.md).
 _PLAIN = 8.0
-_CHARBONNIER, _FACE = 3.1 * _PLAIN, 150.0  # of HFLIC's lite recipe
+_CHARBONNIER, _FACE = 3.1 * _PLAIN, 250.0  # of HFLIC's lite recipe
 
 _SQUARED = ("hflic-mse", "elic", "elic-5")
 _EYE = {

@@ -1,4 +1,4 @@
-"""How are weights stored in 8 bits? One byte a value and one step an output channel."""
+"""How are weights stored in 8 bits? One byte a value and one step for each index of the first axis."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ def takes(name: str, value: Tensor, prefix: str) -> bool:
 def packed(value: Tensor) -> tuple[Tensor, Tensor]:
     """A kernel (out, in, height, width) as int8 and the float32 (out,) steps they are multiples of.
 
-    Each channel's step is its largest magnitude / 127: no value is clipped, or off by over half a step.
+    Each channel's step is its largest magnitude / 127: no value is clipped, or off by over half a step. Of a
+    transposed convolution, whose inputs come first, they are the inputs'.
     """
     import torch
 

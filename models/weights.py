@@ -383,17 +383,18 @@ def _config_of(file: WeightsFile, found: dict[str, Listed]) -> NetworkConfig:
 
 
 def _as_published(config: NetworkConfig, found: dict[str, Listed]) -> NetworkConfig:
-    """A network of this program, with fewer levels of its ladder where the file is from before it grew."""
+    """A network of this program, with the rates and latents of its file where that is from before it grew."""
     from models.networks.balle import BalleConfig
-    from models.networks.elic import EARLIER_LEVELS, LITE_LADDER
-    from models.networks.rate import GAINS, RateLadder
+    from models.networks.elic import EARLIER_LADDERS, EARLIER_LATENT, LITE_LADDER, ElicConfig, narrower
+    from models.networks.rate import GAINS
 
     gains = found.get(f"{GAINS}log_gain")
     if isinstance(config, BalleConfig) or config.ladder != LITE_LADDER or gains is None:
         return config
-    if gains.shape[:1] not in {(levels,) for levels in EARLIER_LEVELS}:
-        return config
-    return replace(config, ladder=RateLadder(LITE_LADDER.lambdas[: gains.shape[0]]))
+    if isinstance(config, ElicConfig) and gains.shape[1:] == (EARLIER_LATENT,):
+        config = narrower(config)
+    earlier = {len(ladder.lambdas): ladder for ladder in EARLIER_LADDERS}
+    return replace(config, ladder=earlier.get(gains.shape[0] if gains.shape else 0, LITE_LADDER))
 
 
 def _entropy_data(network: CompressionNetwork, stored: dict[str, Any], name: str) -> EntropyData:

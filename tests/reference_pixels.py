@@ -81,9 +81,16 @@ def leaky(x: Plane) -> Plane:
     return np.where(x < 0, 0.01 * x, x)
 
 
+def weights_of(name: str, tensors: Tensors) -> Plane:
+    """A layer's weights; where they are integers, times the step of each index of the first axis."""
+    weight = tensors[f"{name}.weight"].astype(np.float64)
+    steps = tensors.get(f"{name}.weight.step")
+    return weight if steps is None else weight * steps.astype(np.float64)[:, None, None, None]
+
+
 def conv(x: Plane, name: str, tensors: Tensors, edges: str = "constant") -> Plane:
     """A convolution to the input's size; `edges` as NumPy's pad calls them."""
-    weight = tensors[f"{name}.weight"].astype(np.float64)
+    weight = weights_of(name, tensors)
     kernel, (height, width) = weight.shape[-1], x.shape[1:]
     half = kernel // 2
     padded = np.pad(x, ((0, 0), (half, half), (half, half)), mode=edges)  # type: ignore[call-overload]
@@ -97,7 +104,7 @@ def conv(x: Plane, name: str, tensors: Tensors, edges: str = "constant") -> Plan
 
 def deconv(x: Plane, name: str, tensors: Tensors) -> Plane:
     """A transposed convolution of stride 2."""
-    weight = tensors[f"{name}.weight"].astype(np.float64)
+    weight = weights_of(name, tensors)
     kernel, (height, width) = weight.shape[-1], x.shape[1:]
     half = kernel // 2
     big = np.zeros((weight.shape[1], 2 * height + kernel, 2 * width + kernel))

@@ -64,13 +64,15 @@ def test_the_network_that_is_measured_is_the_one_that_is_loaded(tmp_path: Path) 
     assert torch.allclose(before, network.get_parameter(KERNEL), atol=float(before.abs().max()) / 250)
 
 
-@pytest.mark.parametrize("name", ["hific-lite", "hific-perceptual-lite"])
-def test_published_weights_of_hific_fit_into_the_repository(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "name", ["hific-lite", "hific-perceptual-lite", "hflic-lite", "hflic-perceptual-lite", "enh-po-elic-lite"]
+)
+def test_published_weights_fit_into_the_repository(name: str, tmp_path: Path) -> None:
     recipe = recipe_named(name)
     network = builders.build(recipe.network())
     halves = weights.save(network, CARD, tmp_path / "a.safetensors").path.stat().st_size
     file = weights.save(network, CARD, tmp_path / "b.safetensors", eight_bit=recipe.eight_bit)
-    assert file.path.stat().st_size < 12_000_000 < halves
+    assert file.path.stat().st_size < 12 << 20 < halves
 
 
 def _without(tensors: Tensors) -> None:

@@ -15,6 +15,7 @@ from models.importing.convert import convert
 from models.importing.install import card_for
 from models.learned import LearnedCodec
 from models.picture import Picture
+from models.training.recipes import HFLIC_TRANSFORMS, HIFIC_BLOCKS
 from tests import reference_decoder, reference_pixels
 from tests.foreign import Sizes, chandelier, jiang, saved
 from tests.foreign_hific import justin_tan
@@ -90,6 +91,14 @@ def test_it_decodes_imported_networks(tmp_path: Path, kind: str, size: tuple[int
 
 def test_it_decodes_hific(tmp_path: Path) -> None:
     coder = untrained("hific-lite", tmp_path / "hific-lite.safetensors")
+    agree(coder, coder.encode(photo(50, 33), Rate(quality=60)).data)
+
+
+@pytest.mark.parametrize(
+    ("network", "part"), [("hific-lite", HIFIC_BLOCKS), ("hflic-lite", HFLIC_TRANSFORMS)]
+)
+def test_it_decodes_with_kernels_in_eight_bits(tmp_path: Path, network: str, part: str) -> None:
+    coder = untrained(network, tmp_path / "w.safetensors", eight_bit=part)
     agree(coder, coder.encode(photo(50, 33), Rate(quality=60)).data)
 
 

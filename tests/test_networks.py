@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from models.errors import WeightsError
 from models.networks.base import CompressionNetwork
 from models.networks.builders import BUILDERS, build, config
 from models.networks.complexity import kmac_per_pixel
@@ -19,7 +20,15 @@ from models.networks.context import (
     anchor_mask,
     round_around,
 )
-from models.networks.elic import ELIC, LITE_GROUPS_10, LITE_LADDER, ElicConfig, Stage, lite_config
+from models.networks.elic import (
+    EARLIER_LADDERS,
+    ELIC,
+    LITE_GROUPS_10,
+    LITE_LADDER,
+    ElicConfig,
+    Stage,
+    lite_config,
+)
 from models.networks.hific import HificConfig
 from models.networks.layers import (
     DctAnalysis,
@@ -30,7 +39,7 @@ from models.networks.layers import (
     deconv,
     init_unit_variance,
 )
-from models.networks.rate import GainUnit, RateLadder, step_of_lambda
+from models.networks.rate import GainUnit, RateLadder, fitted, step_of_lambda
 
 
 @pytest.fixture(autouse=True)
@@ -125,8 +134,8 @@ def test_cost_does_not_depend_on_the_picture_or_the_device() -> None:
 @pytest.mark.parametrize("name", [n for n in BUILDERS if n.endswith("lite")])
 def test_lite_sizes_suit_a_laptop(name: str) -> None:
     cost = kmac_per_pixel(config(name))
-    assert 20 < cost.total < 70
-    assert cost.decode < 40
+    assert 20 < cost.total < 80
+    assert cost.decode < 50
 
 
 @pytest.mark.parametrize("name", [n for n in BUILDERS if n.endswith("lite")])
@@ -135,7 +144,7 @@ def test_lite_networks_train_from_the_first_step(name: str) -> None:
     x = torch.nn.functional.interpolate(torch.rand(2, 3, 8, 16), (64, 128), mode="bicubic").clamp(0, 1)
     output = network(x, torch.tensor([0.5, 7.0]))
     assert output.x_hat.shape == x.shape
-    assert output.y_hat.shape == (2, 192, 4, 8)
+    assert output.y_hat.shape == (2, network.config.latent, 4, 8)
     assert output.y_bits.shape == output.z_bits.shape == (2,)
     # The DCT shortcut gives a recognisable picture before any training, a better one at a higher rate.
     error = (output.x_hat - x).square().flatten(1).mean(1)
@@ -279,6 +288,26 @@ def test_the_ladder_maps_quality_to_positions_and_weights() -> None:
     assert ladder.weight(2.0) == pytest.approx(1e-2)
 
 
+def test_gains_of_another_ladder_lie_on_the_lines_between_the_old_ones() -> None:
+    old, new = RateLadder((1.0, 4.0, 16.0)), RateLadder((0.5, 1.0, 2.0, 16.0, 64.0))
+    table = torch.tensor([[0.0, 8.0], [2.0, 4.0], [10.0, 4.5]])
+    found = fitted({"gain.log_gain": table, "g_a.0.weight": table[0]}, old, new)
+    wanted = torch.tensor([[-1.0, 10.0], [0.0, 8.0], [1.0, 6.0], [10.0, 4.5], [18.0, 5.0]])
+    torch.testing.assert_close(found["gain.log_gain"], wanted)
+    assert torch.equal(found["g_a.0.weight"], table[0])
+    back = fitted(found, new, RateLadder((1.0, 16.0)))  # what both have stays as it is, to the bit
+    assert torch.equal(back["gain.log_gain"], table[::2])
+    assert torch.equal(fitted({"gain.log_gain": table}, old, old)["gain.log_gain"], table)
+    with pytest.raises(WeightsError, match="one rate, not of 3"):
+        fitted({"gain.log_gain": table[:1]}, RateLadder((1.0,)), old)
+
+
+def test_every_earlier_ladder_is_part_of_todays() -> None:
+    for ladder in EARLIER_LADDERS:
+        assert set(ladder.lambdas) <= set(LITE_LADDER.lambdas)
+    assert len({len(ladder.lambdas) for ladder in (*EARLIER_LADDERS, LITE_LADDER)}) == 4, "known by number"
+
+
 def test_a_higher_position_is_a_finer_quantiser() -> None:
     network = build(config("elic-5-lite"))
     x = torch.rand(1, 3, 64, 64)
@@ -348,4 +377,4 @@ def test_initial_transforms_neither_vanish_nor_explode() -> None:
         init_unit_variance(network.get_submodule(name))
     with torch.no_grad():
         assert 0.5 < network.g_a(torch.randn(1, 3, 128, 128)).std() < 2
-        assert 0.5 < network.g_s(torch.randn(1, 192, 8, 8)).std() < 2
+        assert 0.5 < network.g_s(torch.randn(1, network.config.latent, 8, 8)).std() < 2

@@ -16,7 +16,7 @@ from models.codec import Rate
 from models.errors import WeightsError
 from models.learned import LearnedCodec
 from models.networks import builders
-from models.networks.elic import ElicConfig
+from models.networks.elic import ElicConfig, narrower
 from models.networks.factorized import EntropyBottleneck
 from models.networks.rate import RateLadder
 from models.picture import Picture
@@ -73,15 +73,18 @@ def test_published_file_carries_its_card_and_continues_training(
     assert not network.load_state_dict(state).missing_keys
 
 
-def test_weights_from_before_the_ladder_grew_are_read_and_trained_on(photos: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("levels", [10, 11])
+def test_weights_from_before_the_ladder_grew_are_read_and_trained_on(
+    photos: Path, tmp_path: Path, levels: int
+) -> None:
     config = RECIPE.network()
     assert isinstance(config, ElicConfig) and config.ladder is not None
-    shorter = RateLadder(config.ladder.lambdas[:-1])
+    shorter = RateLadder(config.ladder.lambdas[1 : 1 + levels])
     before = replace(RECIPE, network=lambda: replace(config, ladder=shorter))
     network = builders.build(before.network())
     assert network.gain is not None
     with torch.no_grad():
-        network.gain.log_gain.add_(torch.linspace(0, 1, 10)[:, None] ** 2)
+        network.gain.log_gain.add_(torch.linspace(0, 1, levels)[:, None] ** 2)
     card = weights.Card(RECIPE.codec, "elic-5-lite", RECIPE.name, 7, 0.01, "", "", "", "")
     file = weights.save(network, card, tmp_path / "out" / "elic-5-lite.safetensors")
     codec = LearnedCodec(file)
@@ -92,12 +95,34 @@ def test_weights_from_before_the_ladder_grew_are_read_and_trained_on(photos: Pat
     assert start is not None
     table = start[0]["gain.log_gain"]
     kept = codec.network.get_parameter("gain.log_gain")
-    assert table.shape == (11, 192) and torch.equal(table[:10], kept)
-    torch.testing.assert_close(table[10], kept[9] + (kept[9] - kept[8]))
+    assert table.shape == (12, 320) and torch.equal(table[1 : 1 + levels], kept)
+    # Lambdas half a level below the lowest and, where that was the top, half a level above the highest.
+    torch.testing.assert_close(table[0], kept[0] - 0.5 * (kept[1] - kept[0]))
+    if levels == 10:
+        torch.testing.assert_close(table[11], kept[9] + (kept[9] - kept[8]))
     assert not builders.build(config).load_state_dict(start[0]).missing_keys
 
 
-@pytest.mark.parametrize("levels", [1, 8, 12])
+def test_weights_from_before_the_latents_grew_are_read_and_trained_on(photos: Path, tmp_path: Path) -> None:
+    config = RECIPE.network()
+    assert isinstance(config, ElicConfig)
+    network = builders.build(narrower(config))
+    card = weights.Card(RECIPE.codec, "elic-5-lite", RECIPE.name, 7, 0.01, "", "", "", "")
+    codec = LearnedCodec(weights.save(network, card, tmp_path / "out" / "elic-5-lite.safetensors"))
+    assert codec.network.config.latent == 192
+    picture = Picture.open(sorted(photos.iterdir())[0])
+    assert codec.decode(codec.encode(picture, Rate(quality=50)).data).pixels.shape == picture.pixels.shape
+    start = publish.published_start(RECIPE, tmp_path / "out")
+    assert start is not None
+    larger = builders.build(config)
+    assert not larger.load_state_dict(start[0]).missing_keys
+    x = torch.rand(1, 3, 64, 64)
+    with torch.no_grad():
+        before, now = codec.network(x, torch.tensor([6.0])), larger(x, torch.tensor([6.0]))
+    torch.testing.assert_close(now.y_hat[:, :192], before.y_hat)
+
+
+@pytest.mark.parametrize("levels", [1, 8, 13])
 def test_gains_of_no_ladder_there_ever_was_are_refused(tmp_path: Path, levels: int) -> None:
     config = RECIPE.network()
     assert isinstance(config, ElicConfig)
@@ -145,9 +170,9 @@ def test_the_card_carries_training_and_validation_losses_side_by_side(photos: Pa
 
 def test_the_card_says_what_a_perceptual_recipe_looks_at() -> None:
     lite = publish._judged_by(PERCEPTUAL["hflic-perceptual-lite"])
-    assert "LPIPS 1 on alex" in lite and "small faces 150" in lite and "grid 0.02" in lite
+    assert "LPIPS 1 on alex" in lite and "small faces 250" in lite and "grid 0.02" in lite
     assert "style 1 on 2 maps of vgg of a window of 64 pixels" in lite
-    assert lite.endswith("; style from step 2,200; adversary from step 12,800; crops of 128 pixels")
+    assert lite.endswith("; style from step 2,200; adversary from step 18,800; crops of 128 pixels")
     hific = PAPER["hific-paper-lo"]
     assert isinstance(hific, PerceptualRecipe)
     told = publish._judged_by(hific)

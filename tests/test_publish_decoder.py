@@ -14,8 +14,8 @@ from models import realism, weights
 from models.codec import Rate
 from models.learned import LearnedCodec
 from models.networks import builders
-from models.networks.elic import EARLIER_LEVELS, ElicConfig
-from models.networks.rate import RateLadder, fitted
+from models.networks.elic import EARLIER_LADDERS, ElicConfig
+from models.networks.rate import fitted
 from models.picture import Picture
 from models.training import publish
 from models.training.perceptual_recipes import PERCEPTUAL, PerceptualRecipe
@@ -141,9 +141,9 @@ def test_a_decoder_for_weights_from_before_the_ladder_grew(
 ) -> None:
     config = builders.config(NAME)
     assert isinstance(config, ElicConfig) and config.ladder is not None
-    shorter = RateLadder(config.ladder.lambdas[: EARLIER_LEVELS[-1]])
+    shorter = EARLIER_LADDERS[-1]
     network = builders.build(replace(config, ladder=shorter))
-    network.load_state_dict(fitted(noisy(clean, 0.3), shorter))
+    network.load_state_dict(fitted(noisy(clean, 0.3), config.ladder, shorter))
     target = out / f"{NAME}.safetensors"
     weights.save(network, weights.read_header(target).card, target)
     # The run has the recipe's ladder, begun from what is published.

@@ -162,7 +162,7 @@ def test_a_run_of_a_shorter_ladder_is_refused_and_stays(photos: Path, tmp_path: 
     config = tiny_elic()
     assert config.ladder is not None
     longer = RateLadder((*config.ladder.lambdas, 1.0))
-    with pytest.raises(TrainingError, match="another number of rates: move it away"):
+    with pytest.raises(TrainingError, match="another number of rates or latents: move it away"):
         trainer(photos, tmp_path / "run", replace(TINY, network=lambda: replace(config, ladder=longer)))
     assert (tmp_path / "run" / CHECKPOINT).read_bytes() == before
 

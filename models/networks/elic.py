@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from torch import Tensor, nn
 
@@ -190,18 +190,35 @@ def paper_config(groups: tuple[int, ...] = GROUPS_10, expansion: float = 0.5) ->
     )
 
 
-# 0.04 to 1.3 bpp on photographs; a factor of 2.25 from one rate to the next, its root to the last two.
-LITE_LADDER = RateLadder(tuple(3e-4 * 2.25**level for level in (*range(9), 8.5, 9)))
-EARLIER_LEVELS = (9, 10)  # how many of the first ones lite networks were published with before
-LITE_GROUPS_5 = (16, 16, 32, 48, 80)
-LITE_GROUPS_10 = (8, 8, 8, 8, 16, 16, 24, 24, 40, 40)
+def _lite_ladder(*levels: float) -> RateLadder:
+    return RateLadder(tuple(3e-4 * 2.25**level for level in levels))
+
+
+# 0.05 to 1.6 bpp on photographs; a factor of 2.25 from one rate to the next, its root at the ends.
+LITE_LADDER = _lite_ladder(-0.5, *range(9), 8.5, 9)
+# What lite networks were published with before.
+EARLIER_LADDERS = (
+    _lite_ladder(*range(9)),
+    _lite_ladder(*range(9), 8.5),
+    _lite_ladder(*range(9), 8.5, 9),
+)
+LITE_GROUPS_5 = (16, 16, 32, 48, 208)
+LITE_GROUPS_10 = (8, 8, 8, 8, 16, 16, 24, 24, 40, 168)
+EARLIER_LATENT = 192  # of lite networks before their last group grew
+
+
+def narrower(config: ElicConfig) -> ElicConfig:
+    """A lite network's configuration from before its last channel group grew."""
+    *groups, last = config.context.groups
+    context = replace(config.context, groups=(*groups, last - (config.latent - EARLIER_LATENT)))
+    return replace(config, latent=EARLIER_LATENT, context=context)
 
 
 def lite_config(groups: tuple[int, ...] = LITE_GROUPS_10, expansion: float = 0.5) -> ElicConfig:
-    """The same topology for a laptop's CPU: widths 48 and 96 from a quarter of the size on, M=192."""
+    """The same topology for a laptop's CPU: widths 48 and 96 from a quarter of the size on, M=320."""
     return ElicConfig(
         stages=(Stage(48, blocks=1), Stage(96, blocks=3)),
-        latent=192,
+        latent=sum(groups),
         expansion=expansion,
         hyper_widths=(64, 96, 128),
         context=ContextConfig(

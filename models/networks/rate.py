@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
@@ -53,30 +54,34 @@ class RateLadder:
 GAINS = "gain."  # how the names of a gain unit's parameters begin
 
 
-def fitted(parameters: Mapping[str, Tensor], ladder: RateLadder | None) -> dict[str, Tensor]:
-    """A network's parameters with the gains (levels, C) of a ladder whose first levels are theirs, or more.
+def fitted(
+    parameters: Mapping[str, Tensor], theirs: RateLadder | None, ladder: RateLadder | None
+) -> dict[str, Tensor]:
+    """A network's parameters with the gains (levels, C) of another ladder than theirs.
 
-    Levels they lack go on along the line through their last two, those the ladder lacks are left out: weights
-    published before a ladder grew train on, and a decoder is kept for them. Raises WeightsError for a single
-    level that should become several.
+    A lambda that both have keeps its gains; one between two of theirs, or beyond their ends, gets those on
+    the line through the nearest two over the logarithm of lambda. So weights published before a ladder grew
+    train on, and a decoder is kept for them. Raises WeightsError for a single rate that should be several.
     """
-    whole = dict(parameters)
-    if ladder is None:
-        return whole
-    wanted = len(ladder.lambdas)
-    for name, table in parameters.items():
-        if not name.startswith(GAINS) or len(table) == wanted:
-            continue
-        rows = list(table[:wanted])
-        if len(table) < wanted:
-            if len(table) < 2:
-                raise WeightsError(f"{name} has the gains of one rate, not of {wanted}")
-            low, high = ladder.lambdas[len(table) - 2 : len(table)]
-            for weight in ladder.lambdas[len(table) :]:
-                part = math.log(weight / high) / math.log(high / low)
-                rows.append(table[-1] + part * (table[-1] - table[-2]))
-        whole[name] = torch.stack(rows)
-    return whole
+    if theirs is None or ladder is None or theirs == ladder:
+        return dict(parameters)
+    if len(theirs.lambdas) < 2:
+        raise WeightsError(f"there are the gains of one rate, not of {len(ladder.lambdas)}")
+    return {
+        name: torch.stack([_row(table, theirs.lambdas, weight) for weight in ladder.lambdas])
+        if name.startswith(GAINS)
+        else table
+        for name, table in parameters.items()
+    }
+
+
+def _row(table: Tensor, lambdas: tuple[float, ...], weight: float) -> Tensor:
+    """The gains (C,) of a lambda from those (levels, C) of others, in rising order."""
+    if weight in lambdas:
+        return table[lambdas.index(weight)]
+    low = min(max(bisect(lambdas, weight) - 1, 0), len(lambdas) - 2)
+    part = math.log(weight / lambdas[low]) / math.log(lambdas[low + 1] / lambdas[low])
+    return table[low] + part * (table[low + 1] - table[low])
 
 
 def step_of_lambda(weight: float) -> float:

@@ -24,7 +24,7 @@ from models.errors import WeightsError
 from models.learned import LearnedCodec
 from models.networks import builders
 from models.networks.base import CompressionNetwork
-from models.networks.rate import fitted
+from models.networks.growth import grown
 from models.networks.stored import to_json
 from models.perceptual import keep_reference
 from models.picture import Picture
@@ -94,7 +94,7 @@ def published_start(
     if file.card.recipe != recipe.name:
         return None
     network, _ = weights.load(file)
-    found = fitted(network.state_dict(), recipe.network().ladder)
+    found = grown(network.state_dict(), network.config, recipe.network())
     return found, file.card.steps, file.card.hours * 3600
 
 

@@ -13,6 +13,7 @@ from torch import Tensor
 from models import realism, weights
 from models.learned import LearnedCodec
 from models.networks.base import CompressionNetwork
+from models.networks.growth import grown
 from models.networks.rate import fitted
 from models.realism import DECODER_PARTS, DecoderFile
 from models.training.publish import (
@@ -40,7 +41,9 @@ def same_files(network: CompressionNetwork, parameters: dict[str, Tensor]) -> bo
         return kept.flatten(2)[:, :, taps[name]] if name in taps else kept
 
     return all(
-        name in parameters and bool((stored(name, parameters[name]) == stored(name, value)).all())
+        name in parameters
+        and parameters[name].shape == value.shape
+        and bool((stored(name, parameters[name]) == stored(name, value)).all())
         for name, value in network.named_parameters()
         if not name.startswith(DECODER_PARTS)
     )
@@ -60,7 +63,7 @@ def published_decoder(
     base, decoder = found
     network, _ = weights.load(base)
     network.load_state_dict(realism.load(decoder, network), strict=False)
-    parameters = fitted(network.state_dict(), recipe.network().ladder)
+    parameters = grown(network.state_dict(), network.config, recipe.network())
     return parameters, decoder.card.steps, decoder.card.hours * 3600
 
 
@@ -86,7 +89,7 @@ def publish_decoder(
     base = weights.read_header(target)
     network, _ = weights.load(base)
     # The ladder of the base may be from before the recipe's grew.
-    merged = fitted({**state["network"], **state["ema"]}, network.config.ladder)
+    merged = fitted({**state["network"], **state["ema"]}, recipe.network().ladder, network.config.ladder)
     if not same_files(network, merged):
         words = (
             f"its files are not those of the published {base.card.codec} weights {base.fingerprint[:8]}: "

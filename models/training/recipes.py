@@ -82,6 +82,7 @@ _MSE_ROUNDS = (
     Round(8_000, rate=6e-4),  # what a core does in little more than an hour
     Round(6_000, rate=6e-4),
     Round(2_400, rate=5e-4),  # the eleventh rate
+    Round(4_000, rate=5e-4),  # 320 latents instead of 192, and a rate below the lowest
     Round(66_000, rate=5e-4, side=256),
 )
 
@@ -96,8 +97,10 @@ _SHORT_ROUNDS = (
 )
 _HIFIC_ROUNDS = (Round(6_000), Round(8_000, rate=6e-4), Round(28_000, rate=6e-4), _MSE_ROUNDS[-1])
 
-# The residual blocks of HiFiC's generator: with them in halves the file would pass what a repository takes.
+# The residual blocks of HiFiC's generator, and HFLIC's transforms: with them in halves the files would pass
+# what a repository takes.
 HIFIC_BLOCKS = "g_s.blocks."
+HFLIC_TRANSFORMS = "g_"
 
 RECIPES: dict[str, Recipe] = {
     recipe.name: recipe
@@ -110,7 +113,13 @@ RECIPES: dict[str, Recipe] = {
             _SHORT_ROUNDS,
             begins_like="elic-lite",
         ),
-        Recipe("hflic-lite", "hflic-mse:lite", lambda: lite_config(LITE_GROUPS_5, 2.0), _MSE_ROUNDS),
+        Recipe(
+            "hflic-lite",
+            "hflic-mse:lite",
+            lambda: lite_config(LITE_GROUPS_5, 2.0),
+            _MSE_ROUNDS,
+            eight_bit=HFLIC_TRANSFORMS,
+        ),
         Recipe("hific-lite", "hific:lite", hific_lite, _HIFIC_ROUNDS, eight_bit=HIFIC_BLOCKS),
     )
 }
@@ -154,18 +163,20 @@ QUEUE: tuple[tuple[str, int], ...] = (
     ("hific-perceptual-lite", 3),
     ("hflic-lite", 6),
     ("hflic-perceptual-lite", 5),
+    ("hflic-lite", 7),
+    ("hflic-perceptual-lite", 6),
     ("hflic-realistic-lite", 5),
-    ("elic-lite", 6),
+    ("elic-lite", 7),
     ("hific-perceptual-lite", 4),
     ("elic-5-lite", 4),
-    ("enh-po-elic-lite", 5),
-    ("po-elic-lite", 5),
-    ("hflic-perceptual-lite", 6),
     ("enh-po-elic-lite", 6),
     ("po-elic-lite", 6),
-    ("hific-perceptual-lite", 6),
-    ("elic-lite", 7),
-    ("hflic-lite", 7),
-    ("hflic-realistic-lite", 6),
+    ("hflic-perceptual-lite", 7),
+    ("enh-po-elic-lite", 7),
+    ("po-elic-lite", 7),
+    ("hific-perceptual-lite", 7),
+    ("elic-lite", 8),
+    ("hflic-lite", 8),
+    ("hflic-realistic-lite", 7),
     ("elic-5-lite", 5),
 )

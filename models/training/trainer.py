@@ -105,15 +105,17 @@ def load_checkpoint(path: Path, *, mapped: bool = False) -> dict[str, Any]:
 
 
 def load_run(recipe: Recipe, run: Path) -> dict[str, Any]:
-    """The checkpoint of a recipe's run. Raises TrainingError where it has another number of rates."""
+    """The checkpoint of a recipe's run. Raises TrainingError where it has other rates or latents."""
     state = load_checkpoint(run / CHECKPOINT)
-    ladder = recipe.network().ladder
+    config = recipe.network()
     gains = [v for k, v in state["network"].items() if k.startswith(GAINS)]
-    if ladder is not None and any(len(table) != len(ladder.lambdas) for table in gains):
-        raise TrainingError(
-            f"{run} holds a run with another number of rates: move it away, and the next one goes on from "
-            "what is published"
-        )
+    if config.ladder is not None:
+        wanted = (len(config.ladder.lambdas), config.latent)
+        if any(tuple(table.shape) != wanted for table in gains):
+            raise TrainingError(
+                f"{run} holds a run with another number of rates or latents: move it away, and the next one "
+                "goes on from what is published"
+            )
     return state
 
 
