@@ -327,7 +327,10 @@ def missing(id: str) -> str:
 
 
 def get(id: str) -> Codec:
-    """The codec of an id, made once. Raises CodecError where it is unknown or not usable here.
+    """The codec of an id. Raises CodecError where it is unknown or not usable here.
+
+    It is made once, a learned one once for each weights file: where that has been replaced, the next call
+    gives the codec of the new one.
 
     "ID+R" is the codec ID that decodes with the realism R, for those that have a realistic decoder; "ID~N"
     the one that refines its latents for every picture in N steps, "ID~N+R" both.
@@ -342,11 +345,15 @@ def get(id: str) -> Codec:
 
         coded, _, steps = id.partition(REFINED)
         return refined(get(coded), steps)
-    if id not in _instances:
-        if reason := missing(id):
-            raise CodecError(reason)
-        _instances[id] = importlib.import_module(entry(id).module).create(id)
-    return _instances[id]
+    if id in _instances:
+        return _instances[id]
+    if reason := missing(id):
+        raise CodecError(reason)
+    line = entry(id)
+    made: Codec = importlib.import_module(line.module).create(id)
+    if not line.learned:  # those are kept by their weights
+        _instances[id] = made
+    return made
 
 
 def identify(data: bytes) -> str:

@@ -172,7 +172,7 @@ def test_the_card_says_what_a_perceptual_recipe_looks_at() -> None:
     lite = publish._judged_by(PERCEPTUAL["hflic-perceptual-lite"])
     assert "LPIPS 1 on alex" in lite and "small faces 250" in lite and "grid 0.02" in lite
     assert "style 1 on 2 maps of vgg of a window of 64 pixels" in lite
-    assert lite.endswith("; style from step 2,200; adversary from step 18,800; crops of 128 pixels")
+    assert lite.endswith("; style from step 2,200; adversary from step 22,800; crops of 128 pixels")
     hific = PAPER["hific-paper-lo"]
     assert isinstance(hific, PerceptualRecipe)
     told = publish._judged_by(hific)

@@ -14,10 +14,12 @@ import pytest
 import torch
 from safetensors.numpy import load_file, save_file
 
-from models import weights
+from models import codec, weights
+from models.codec import Rate
 from models.errors import HflicError, WeightsError
 from models.networks import builders
 from models.networks.context import CheckerboardConv
+from tests.untrained import photo, untrained
 
 Tensors = dict[str, np.ndarray[Any, Any]]
 
@@ -293,3 +295,22 @@ def test_the_tables_of_another_network_are_refused(file: weights.WeightsFile) ->
 
     rewrite(file, change)
     assert "64 and 128 tables" in refused(file)
+
+
+def test_weights_that_were_replaced_serve_the_next_call(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HFLIC_WEIGHTS", str(tmp_path))
+    path = tmp_path / "elic-lite.safetensors"
+    untrained("elic-lite", path, seed=3)
+    first = codec.get("elic:lite")
+    assert codec.get("elic:lite") is first
+    data = first.encode(photo(40, 30), Rate(quality=50)).data
+    untrained("elic-lite", path, seed=4)
+    second = codec.get("elic:lite")
+    assert second is not first and second.weights != first.weights
+    with pytest.raises(WeightsError, match=f"needs the elic weights {first.weights}, which are not here"):
+        codec.decode(data)
+    untrained("elic-lite", tmp_path / "kept.safetensors", seed=3)  # the old ones, under another name
+    assert codec.decode(data).pixels.shape == (30, 40, 3)
+    assert codec.get("elic:lite") is second, "the first by name"
