@@ -70,7 +70,7 @@ def test_the_halo_covers_what_the_transforms_look_at(name: str) -> None:
     analysis = reach_of(network.g_a, torch.rand(1, 3, 16 * 13, 16 * 3).double(), 16)
     assert 0 < analysis <= halo(network.g_a)
     count = 49 if isinstance(network, HiFiC) else 13
-    synthesis = reach_of(network.g_s, torch.rand(1, 192, count, 3).double(), 1 / 16)
+    synthesis = reach_of(network.g_s, torch.rand(1, network.config.latent, count, 3).double(), 1 / 16)
     assert 0 < synthesis <= halo(network.g_s)
 
 
@@ -226,7 +226,8 @@ def test_no_valid_file_is_below_the_bound(codec: LearnedCodec, monkeypatch: pyte
     best = [int(np.argmin(tables.bits(i))) + int(tables.first[i]) for i in range(len(tables.lengths))]
     z = torch.tensor(best).double()[:, None, None] + entropy.medians / 1024
     for side in (1, 3, 12):
-        coded = entropy.encode(torch.zeros(192, 4 * side, 4 * side), z.expand(-1, side, side))
+        y = torch.zeros(codec.network.config.latent, 4 * side, 4 * side)
+        coded = entropy.encode(y, z.expand(-1, side, side))
         assert len(coded.payload) >= entropy.least_bytes(4 * side, 4 * side)
         _, crc = entropy.decode(coded.payload, 4 * side, 4 * side)
         assert crc == coded.crc
