@@ -11,8 +11,8 @@ STEP = ".step"  # after the name of the tensor whose steps these are
 _LARGEST = 127
 
 
-def takes(name: str, value: Tensor, prefix: str) -> bool:
-    """Whether a parameter is stored so: a kernel whose name begins with `prefix`, none where that is ""."""
+def takes(name: str, value: Tensor, prefix: str | tuple[str, ...]) -> bool:
+    """Whether a parameter is stored so: a kernel whose name begins with (one of) `prefix`; none for ""."""
     return bool(prefix) and name.startswith(prefix) and name.endswith(".weight") and value.ndim == 4
 
 

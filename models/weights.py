@@ -258,7 +258,7 @@ def save(
     path: Path,
     *,
     half: bool = True,
-    eight_bit: str = "",
+    eight_bit: str | tuple[str, ...] = "",
     y_tables: Tables | None = None,
 ) -> WeightsFile:
     """Write a weights file: float16 tensors (gains and bottleneck float32), the integer tables, the card.

@@ -56,7 +56,7 @@ def scale_biases(network: CompressionNetwork) -> Iterator[tuple[torch.Tensor, sl
         yield bias, slice(None)
 
 
-def untrained(name: str, path: Path, seed: int = 3, eight_bit: str = "") -> LearnedCodec:
+def untrained(name: str, path: Path, seed: int = 3, eight_bit: str | tuple[str, ...] = "") -> LearnedCodec:
     """A codec of a lite network, its weights saved at `path`."""
     codec = name.replace("-lite", ":lite")
     card = weights.Card(codec, name, "test", 0, 0.0, "none", "none", "0", "2026-01-01")

@@ -59,7 +59,7 @@ class Recipe:
     seed: int = 1
     plan: CropPlan = CropPlan()
     begins_like: str = ""
-    eight_bit: str = ""
+    eight_bit: str | tuple[str, ...] = ""
 
     @property
     def steps(self) -> int:
@@ -97,10 +97,10 @@ _SHORT_ROUNDS = (
 )
 _HIFIC_ROUNDS = (Round(6_000), Round(8_000, rate=6e-4), Round(28_000, rate=6e-4), _MSE_ROUNDS[-1])
 
-# The residual blocks of HiFiC's generator, and HFLIC's transforms: with them in halves the files would pass
-# what a repository takes.
+# The residual blocks of HiFiC's generator, and HFLIC's transforms but for the synthesis's last layers, which
+# need to be finer (docs/training.md): with them in halves the files would pass what a repository takes.
 HIFIC_BLOCKS = "g_s.blocks."
-HFLIC_TRANSFORMS = "g_"
+HFLIC_TRANSFORMS = ("g_a.", "g_s.0.", "g_s.1.", "g_s.2.", "g_s.3.")
 
 RECIPES: dict[str, Recipe] = {
     recipe.name: recipe
