@@ -127,7 +127,7 @@ def test_windows_keep_every_latent_once_and_their_checkerboard(height: int, widt
 # --- files ---
 
 
-@pytest.mark.parametrize(("quality", "steps"), [(20.0, 100), (70.0, 40)])
+@pytest.mark.parametrize(("quality", "steps"), [(27.0, 100), (70.0, 40)])
 def test_a_refined_file_costs_less_at_the_same_quality(
     trained: LearnedCodec, quality: float, steps: int
 ) -> None:
@@ -410,7 +410,7 @@ def test_parts_see_their_own_faces(for_the_eye: LearnedCodec, monkeypatch: pytes
         masks.append(mask)
         if mask is not None:
             assert mask.shape[2:] == x.shape[2:]
-            assert self.face == pytest.approx(150 / 0.01)  # 100 of 18,432 pixels
+            assert self.face == pytest.approx(250 / 0.01)  # 100 of 18,432 pixels
         return known(self, x, x_hat, mask, chance)
 
     monkeypatch.setattr(Eye, "distortion", judged)
@@ -443,9 +443,14 @@ def test_where_bits_buy_nothing_nothing_changes(
         return 100.0, 1.0
 
     monkeypatch.setattr(refinement._Search, "totals", same)
-    quality = 30.0  # position 3 of 10
+    quality = 30.0
     made = for_the_eye.encode(FACE, Rate(quality=quality), refine=3)
-    assert asked == pytest.approx([2.5, 3.5, 1.5, 4.5, 0.0, 8.0])  # farther and farther apart
+    ladder = for_the_eye.network.config.ladder
+    assert ladder is not None
+    at = ladder.position(quality)
+    assert asked == pytest.approx(
+        [at - 0.5, at + 0.5, at - 1.5, at + 1.5, 0.0, at + 5]
+    )  # farther and farther apart
     assert made.data == for_the_eye.encode(FACE, Rate(quality=quality)).data
 
 
@@ -466,8 +471,8 @@ def test_the_price_is_that_of_the_pictures_own_files(for_the_eye: LearnedCodec) 
     def looked(self: refinement._Search, watch: Watch) -> float:
         found.append(known(self, watch))
         totals = []
-        for at in (2.5, 3.5):
-            position = torch.tensor([at])
+        for apart in (-0.5, 0.5):
+            position = self.position + apart
             x = torch.from_numpy(FACE.pixels).permute(2, 0, 1)[None].float() / 255
             y = network.analyse(x, position)
             z = network.h_a(torch.nn.functional.pad(y, (0, 0, 0, 1), mode="replicate"))  # 7 rows to 8
