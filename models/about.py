@@ -23,6 +23,8 @@ def about(file: WeightsFile, decoder: DecoderFile | None, source: str) -> dict[s
     }
     if card.notes:
         told["notes"] = card.notes
+    if earlier := _earlier(card):
+        told["earlier"] = earlier
     if losses := _losses(card):
         told["losses"] = losses
     if (loss := ExactLoss.of(card)) is not None:
@@ -43,3 +45,12 @@ def _losses(card: Card) -> str:
     if len(known) != 2 or not all(isinstance(value, int | float) for value in known):
         return ""
     return f"{known[0]:.3f} on crops of training photographs, {known[1]:.3f} on those of others"
+
+
+def _earlier(card: Card) -> str:
+    """What judged the steps before those the notes are about; "" where the card knows of none."""
+    known = card.extra.get("earlier")
+    stretches = [e for e in known if isinstance(e, dict)] if isinstance(known, list) else []
+    return " | ".join(
+        f"to step {e['steps']}: {e['notes']}" for e in stretches if {"steps", "notes"} <= e.keys()
+    )

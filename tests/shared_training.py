@@ -15,9 +15,10 @@ from unittest.mock import patch
 import torch
 from torch import Tensor
 
+from models.networks.base import CompressionNetwork
 from models.networks.builders import build
 from models.training.data import Place
-from models.training.perceptual_trainer import PerceptualTrainer
+from models.training.perceptual_trainer import Continued, PerceptualTrainer
 from models.training.processes import Processes, launch
 from models.training.trainer import Trainer, TrainingError
 from tests.test_perceptual_training import RECIPE, WEIGHTS, TinyTrunk, tiny_elic, whole_state
@@ -76,10 +77,33 @@ def _trained(photos: Path, out: Path, processes: Processes) -> dict[str, Any]:
     result["eye gradients"] = averaged_gradients(eye)
     result["eye"] += [eye.train_step() for _ in range(STEPS - 1)]
     result["eye state"] = whole_state(eye)
+    result["followed state"] = _followed(photos, out / "followed", processes, base)
     result |= _stopped(photos, out / "stopped", processes)
     plain.close()
     eye.close()
     return result
+
+
+def _followed(photos: Path, out: Path, processes: Processes, base: CompressionNetwork) -> dict[str, Tensor]:
+    """A run that goes on at a round after its base was published anew, which one process sees and one not."""
+    torch.manual_seed(6)
+    older = build(tiny_elic()).state_dict()
+    own = {k: v + 0.01 if v.is_floating_point() else v for k, v in older.items()}
+    recipe = replace(EYE, rounds=EYE.rounds * 2)
+    start = Continued(own, recipe.rounds[0].steps, 0.0, older)
+    run = PerceptualTrainer(
+        recipe,
+        photos,
+        out,
+        base=base.state_dict if processes.first else lambda: older,
+        trunk=TinyTrunk,
+        masks=corner_faces,
+        threads=1,
+        processes=processes,
+        start=lambda: start,
+    )
+    run.close()
+    return whole_state(run)
 
 
 def _stopped(photos: Path, out: Path, processes: Processes) -> dict[str, Any]:

@@ -130,7 +130,8 @@ def test_two_processes_follow_one(tmp_path: Path) -> None:
         torch.testing.assert_close(rank["eye"][:2], alone["eye"][:2], rtol=1e-4, atol=0)
         assert furthest(alone["eye gradients"], rank["eye gradients"]) < 1e-3
     assert furthest(alone["plain state"], ranks[0]["plain state"]) < 1e-2
-    for kind in ("plain state", "eye state"):
+    assert all(torch.equal(v, alone["followed state"][k]) for k, v in ranks[0]["followed state"].items())
+    for kind in ("plain state", "eye state", "followed state"):
         first, second = (rank[kind] for rank in ranks)
         assert [name for name in first if not torch.equal(first[name], second[name])] == []
     # One process asked to stop during the third step: both stop after it, and one checkpoint is there.

@@ -12,6 +12,7 @@ import torch
 from compressai.entropy_models import EntropyBottleneck as Reference
 
 from models import weights
+from models.about import about
 from models.codec import Rate
 from models.errors import WeightsError
 from models.learned import LearnedCodec
@@ -168,16 +169,38 @@ def test_the_card_carries_training_and_validation_losses_side_by_side(photos: Pa
     assert json.loads((tmp_path / "out" / "elic-5-lite.json").read_text())["losses"] == sides
 
 
-def test_the_card_says_what_a_perceptual_recipe_looks_at() -> None:
-    lite = publish._judged_by(PERCEPTUAL["hflic-perceptual-lite"])
-    assert "LPIPS 1 on alex" in lite and "small faces 250" in lite and "grid 0.02" in lite
-    assert "style 1 on 2 maps of vgg of a window of 64 pixels" in lite
-    assert lite.endswith("; style from step 2,200; adversary from step 22,800; crops of 128 pixels")
+def test_the_card_says_what_a_perceptual_recipe_looked_at() -> None:
+    recipe = PERCEPTUAL["hflic-perceptual-lite"]
+    first = publish._judged_by(recipe, 2200)
+    assert first == "Charbonnier 3.1, LPIPS 1 on alex, small faces 250, grid 0.02; crops of 128 pixels"
+    lite = publish._judged_by(recipe, 22_800)
+    assert "style 1 on 2 maps of vgg of a window of 64 pixels from step 2,200" in lite
+    assert "adversary" not in lite  # it joins now, and has looked at nothing yet
+    assert "hinge adversary 0.15 from step 22,800; crops" in publish._judged_by(recipe, 22_801)
     hific = PAPER["hific-paper-lo"]
     assert isinstance(hific, PerceptualRecipe)
-    told = publish._judged_by(hific)
-    assert told.startswith("squared error 0.00234, LPIPS 1 on alex, nonsaturating adversary 0.15; ")
-    assert "faces" not in told and told.endswith("; adversary from step 1,000,000; crops of 256 pixels")
+    told = publish._judged_by(hific, hific.steps)
+    assert told.startswith(
+        "squared error 0.00234, LPIPS 1 on alex, nonsaturating adversary 0.15 from step 1,0"
+    )
+    assert "faces" not in told and told.endswith("; crops of 256 pixels")
+
+
+def test_the_card_keeps_what_earlier_steps_looked_at(photos: Path, tmp_path: Path) -> None:
+    recipe = PERCEPTUAL["hflic-perceptual-lite"]
+
+    def card(steps: int, before: weights.Card | None) -> weights.Card:
+        return publish.card_of(recipe, tmp_path, {"step": steps, "seconds": 0.0}, photos, None, before)
+
+    first = replace(card(2200, None), notes="LPIPS 9")
+    second = card(2201, first)
+    third = card(4400, replace(second, notes="LPIPS 8"))
+    assert first.extra == {} and second.extra == {"earlier": [{"steps": 2200, "notes": "LPIPS 9"}]}
+    assert [stretch["steps"] for stretch in third.extra["earlier"]] == [2200, 2201]
+    assert card(6600, third).extra == third.extra  # judged as before
+    assert card(6600, replace(first, recipe="hflic-lite")).extra == {}  # not what it went on from
+    told = about(weights.WeightsFile(tmp_path / "w", third, "ab" * 32), None, "a paper")
+    assert told["earlier"] == "to step 2200: LPIPS 9 | to step 2201: LPIPS 8"
 
 
 def test_without_a_measurement_the_card_tells_what_the_last_validation_found(tmp_path: Path) -> None:
@@ -209,7 +232,7 @@ def test_cards_without_losses_and_cards_of_later_programs_are_read(photos: Path,
     assert weights.read_header(written).card.steps == 7
 
 
-@pytest.mark.parametrize("step", [7, 9])  # after 9, more than what is published, the mean is tried as well
+@pytest.mark.parametrize("step", [7, 9])  # the mean is tried where it has had more steps
 def test_worse_weights_do_not_replace_better_ones(photos: Path, tmp_path: Path, step: int) -> None:
     out = tmp_path / "out"
     _checkpoint(tmp_path / "good", noise=0.0)
@@ -224,13 +247,16 @@ def test_worse_weights_do_not_replace_better_ones(photos: Path, tmp_path: Path, 
     assert written.read_bytes() == before
 
 
-def test_the_mean_with_what_is_published_may_be_better_than_either(photos: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("noise", [-0.0012, -0.0008])  # worse than what is published, and better than it
+def test_the_mean_with_what_is_published_may_be_better_than_either(
+    photos: Path, tmp_path: Path, noise: float
+) -> None:
     out = tmp_path / "out"
     _checkpoint(tmp_path / "one", noise=0.001)
     written = publish.publish(RECIPE, tmp_path / "one", photos, out).written
     assert written is not None
     kept = weights.load(weights.read_header(written))[0].state_dict()
-    _checkpoint(tmp_path / "other", noise=-0.0012, step=9)  # on the other side of the best
+    _checkpoint(tmp_path / "other", noise=noise, step=9)  # on the other side of the best
     result = publish.publish(RECIPE, tmp_path / "other", photos, out)
     assert result.written == written and result.gain is not None and result.gain < 0
     assert "mean of the weights after 7 and 9 steps" in result.words

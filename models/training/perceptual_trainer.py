@@ -98,15 +98,16 @@ class PerceptualTrainer(Trainer):
             minutes_between_checkpoints=minutes_between_checkpoints,
             validate_every=validate_every,
         )
-        if self._continued is not None:
-            self._continued = None  # the weights are in their places
-            if self._alone and recipe.base:
-                log.info("%s goes on without %s, which is not published", recipe.name, recipe.base)
-            self._go_over()
+        self._continued = None  # the weights are in their places
 
     def _published(self) -> tuple[dict[str, Tensor], int, float] | None:
         found = self._continued
         return (found.weights, found.steps, found.seconds) if found is not None else None
+
+    def _settle(self) -> None:
+        if self._alone and self.recipe.base:
+            log.info("%s goes on without %s, which is not published", self.recipe.name, self.recipe.base)
+        self._go_over()
 
     def _trainable(self, name: str) -> bool:
         decoder = name.startswith(DECODER_PARTS)  # freezing the rest keeps every bitstream as it was

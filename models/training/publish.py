@@ -246,16 +246,24 @@ def card_of(
     state: dict[str, Any],
     validation: Path,
     losses: Callable[[Recipe, Path], dict[str, Any]] | None,
+    before: weights.Card | None = None,
 ) -> weights.Card:
-    """The card of a run's checkpoint, but for its measurements."""
+    """The card of a run's checkpoint, but for its measurements.
+
+    before: of what is published, which the run may have gone on from; where that was judged otherwise, or had
+    been, `extra` has it under "earlier", as [{"steps", "notes"}].
+    """
     pictures = min(_PICTURES, len(photo_paths(validation)))
     network, configuration = _network_of(recipe)
+    steps = int(state["step"])
+    notes = _judged_by(recipe, steps) if isinstance(recipe, PerceptualRecipe) else ""
+    earlier = _earlier(before, notes) if before is not None and before.recipe == recipe.name else []
     return weights.Card(
         codec=recipe.codec,
         network=network,
         configuration=configuration,
         recipe=recipe.name,
-        steps=int(state["step"]),
+        steps=steps,
         hours=round(state["seconds"] / 3600, 3),
         data=DATA,
         licence=LICENCE,
@@ -263,28 +271,37 @@ def card_of(
         created=datetime.now(UTC).isoformat(timespec="minutes"),
         validation_data=f"{pictures} photographs spread over '{validation.name}', real files and decodes",
         losses=losses(recipe, run) if losses is not None else last_losses(run),
-        notes=_judged_by(recipe) if isinstance(recipe, PerceptualRecipe) else "",
+        notes=notes,
+        extra={"earlier": earlier} if earlier else {},
     )
 
 
-def _judged_by(recipe: PerceptualRecipe) -> str:
-    """What a perceptual recipe looks at, for its card: "LPIPS 1 on alex, ...; crops of 128 pixels"."""
+def _earlier(before: weights.Card, notes: str) -> list[dict[str, Any]]:
+    """What judged the steps before these, the last of each stretch with the steps it came to."""
+    known = [*before.extra.get("earlier", ())]
+    if before.notes and before.notes != notes:
+        known.append({"steps": before.steps, "notes": before.notes})
+    return known
+
+
+def _judged_by(recipe: PerceptualRecipe, steps: int) -> str:
+    """What has looked at a perceptual recipe's first steps, for its card: "LPIPS 1 on alex, ..."."""
     w = recipe.weights
     window = f" of a window of {w.style_side} pixels" if w.style_side else ""
+    style_from, gan_from = (round(share * recipe.steps) for share in (recipe.styled_from, recipe.gan_from))
     terms = (
-        (w.mse, f"squared error {w.mse:.3g}"),
-        (w.charbonnier, f"Charbonnier {w.charbonnier:g}"),
-        (w.lpips, f"LPIPS {w.lpips:g} on {w.lpips_trunk}"),
-        (w.face, f"small faces {w.face:g}"),
-        (w.style, f"style {w.style:g} on {len(w.style_layers)} maps of {w.style_trunk}{window}"),
-        (w.grid, f"grid {w.grid:g}"),
-        (w.gan, f"{w.adversarial} adversary {w.gan:g}"),
+        (w.mse, 0, f"squared error {w.mse:.3g}"),
+        (w.charbonnier, 0, f"Charbonnier {w.charbonnier:g}"),
+        (w.lpips, 0, f"LPIPS {w.lpips:g} on {w.lpips_trunk}"),
+        (w.face, 0, f"small faces {w.face:g}"),
+        (w.style, style_from, f"style {w.style:g} on {len(w.style_layers)} maps of {w.style_trunk}{window}"),
+        (w.grid, 0, f"grid {w.grid:g}"),
+        (w.gan, gan_from, f"{w.adversarial} adversary {w.gan:g}"),
     )
-    told = ", ".join(words for weight, words in terms if weight)
+    joined = [(first, words) for weight, first, words in terms if weight and first < steps]
+    told = ", ".join(f"{words} from step {first:,}" if first else words for first, words in joined)
     sides = " and ".join(str(side) for side in sorted({part.side for part in recipe.rounds}))
-    later = ((w.style, "style", recipe.styled_from), (w.gan, "adversary", recipe.gan_from))
-    joined = [f"{name} from step {round(share * recipe.steps):,}" for weight, name, share in later if weight]
-    return "; ".join([told, *joined, f"crops of {sides} pixels"])
+    return f"{told}; crops of {sides} pixels"
 
 
 def publish(
@@ -297,8 +314,8 @@ def publish(
 ) -> Published:
     """Export a run's averages; the published file is replaced only by a better one.
 
-    Where they are not better, their mean with what is published may be (Izmailov et al. 2018, "Averaging
-    weights leads to wider optima and better generalization"): it is tried too.
+    Their mean with what is published may be better still (Izmailov et al. 2018, "Averaging weights leads to
+    wider optima and better generalization"): it is tried too, and the better of both is taken.
 
     `data`: training photographs to count the entropy coder's tables on; without them they are the Gaussian's,
     and the result's words say so.
@@ -312,15 +329,16 @@ def publish(
     own = builders.build(recipe.network()).state_dict()
     reached = {k: v for k, v in {**state["network"], **state["ema"]}.items() if k in own}
     judges = _FOR_THE_EYE if isinstance(recipe, PerceptualRecipe) else ("psnr",)
-    card = card_of(recipe, run, state, validation, losses)
+    target = folder_of(recipe, folder)
+    there = weights.read_header(target) if target.exists() else None
+    card = card_of(recipe, run, state, validation, losses, there.card if there is not None else None)
 
     def draft(parameters: dict[str, Tensor], card: weights.Card) -> _Draft:
         path = run / f"export{weights.SUFFIX}"
         return _draft(recipe, parameters, card, path, validation, judges, data)
 
-    best, target, gain = draft(reached, card), folder_of(recipe, folder), None
-    if target.exists():
-        there = weights.read_header(target)
+    best, gain = draft(reached, card), None
+    if there is not None:
         old = there.card
         if not comparable(old, best.card, judges):
             old = replace(
@@ -329,17 +347,16 @@ def publish(
                 validation_data=best.card.validation_data,
             )
         gain, better = _compared(old, best.card, judges)
-        if not better:
-            start = published_start(recipe, folder)
-            if start is None or start[1] >= card.steps:
-                return Published(recipe.name, card.steps, None, gain)
+        start = published_start(recipe, folder)
+        if start is not None and start[1] < card.steps:
             told = f"mean of the weights after {start[1]:,} and {card.steps:,} steps; losses of the latter"
             mean = {k: torch.lerp(v, start[0][k], 0.5) for k, v in reached.items() if v.is_floating_point()}
-            best = draft({**reached, **mean}, replace(card, extra={**card.extra, "averaged": told}))
-            alone = gain
-            gain, better = _compared(old, best.card, judges)
-            if not better:
-                return Published(recipe.name, card.steps, None, alone)
+            second = draft({**reached, **mean}, replace(card, extra={**card.extra, "averaged": told}))
+            mean_gain, mean_better = _compared(old, second.card, judges)
+            if mean_better and (not better or _less(mean_gain, gain)):
+                best, gain, better = second, mean_gain, True
+        if not better:
+            return Published(recipe.name, card.steps, None, gain)
     written = weights.save(best.network, best.card, target, eight_bit=recipe.eight_bit, y_tables=best.tables)
     weights.write_card(best.card, target)
     plain = "" if data is not None else "tables not counted: give --data for 0.9% fewer bits"
@@ -384,6 +401,10 @@ def _compared(old: weights.Card, new: weights.Card, judges: tuple[str, ...]) -> 
     """`Published.gain` of new weights over old ones, and whether they are better, by what judges them."""
     gain = _gain(old, new, judges)
     return gain, gain < 0 if gain is not None else all(_better_at_one_rate(old, new, m) for m in judges)
+
+
+def _less(gain: float | None, other: float | None) -> bool:
+    return gain is not None and other is not None and gain < other
 
 
 def _left_behind(written: weights.WeightsFile) -> str:

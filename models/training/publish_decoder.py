@@ -98,7 +98,9 @@ def publish_decoder(
         return Published(recipe.name, steps, None, None, words)
     own = {name for name, _ in network.named_parameters() if name.startswith(DECODER_PARTS)}
     network.load_state_dict({k: v for k, v in merged.items() if k in own}, strict=False)
-    card = card_of(recipe, run, state, validation, losses)
+    there = realism.beside(target)
+    earlier = realism.read_header(there).card if there.exists() else None
+    card = card_of(recipe, run, state, validation, losses, earlier)
     draft = realism.save(network, base, card, run / f"export{realism.SUFFIX}")
     made = replace(card, validation=measure(LearnedCodec(base, decoder=draft), validation, share=1.0))
     before, what = _before(base, target, made, validation)
@@ -106,7 +108,7 @@ def publish_decoder(
     words = f"LPIPS {new:.4f} at the same files, {what} {old:.4f}"
     if new >= old:
         return Published(recipe.name, steps, None, None, words)
-    written = realism.save(network, base, made, realism.beside(target))
+    written = realism.save(network, base, made, there)
     weights.write_card(replace(made, extra=made.extra | {"base": base.fingerprint}), written.path)
     return Published(recipe.name, steps, written.path, None, words)
 

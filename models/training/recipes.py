@@ -83,6 +83,7 @@ _MSE_ROUNDS = (
     Round(6_000, rate=6e-4),
     Round(2_400, rate=5e-4),  # the eleventh rate
     Round(4_000, rate=5e-4),  # 320 latents instead of 192, and a rate below the lowest
+    Round(6_000, rate=5e-4),  # what the larger networks had not settled
     Round(66_000, rate=5e-4, side=256),
 )
 
@@ -165,8 +166,9 @@ QUEUE: tuple[tuple[str, int], ...] = (
     ("hflic-perceptual-lite", 5),
     ("hflic-lite", 7),
     ("hflic-perceptual-lite", 7),
+    ("hflic-lite", 8),
     ("hflic-realistic-lite", 5),
-    ("elic-lite", 7),
+    ("elic-lite", 8),
     ("hific-perceptual-lite", 4),
     ("elic-5-lite", 4),
     ("enh-po-elic-lite", 7),
@@ -175,8 +177,8 @@ QUEUE: tuple[tuple[str, int], ...] = (
     ("enh-po-elic-lite", 8),
     ("po-elic-lite", 8),
     ("hific-perceptual-lite", 8),
-    ("elic-lite", 8),
-    ("hflic-lite", 8),
+    ("elic-lite", 9),
+    ("hflic-lite", 9),
     ("hflic-realistic-lite", 8),
     ("elic-5-lite", 5),
 )

@@ -173,6 +173,7 @@ class Trainer:
             self.network.load_state_dict(weights, strict=False)
             self.ema = Ema(self.network, recipe.ema)
             log.info("beginning %s at step %d with given weights", recipe.name, self.step)
+            self._settle()
         self.processes.agree(self._beginning())
 
     def _trainable(self, name: str) -> bool:
@@ -185,6 +186,9 @@ class Trainer:
 
     def _add_parts(self) -> None:
         """Whatever a kind of training has beside the network; called before a checkpoint is read."""
+
+    def _settle(self) -> None:
+        """Whatever else follows from given weights; called before all processes agree on them."""
 
     def _resume(self, state: dict[str, Any]) -> None:
         if state["recipe"] != self.recipe.name:
