@@ -39,12 +39,12 @@ def bdrate(
 ) -> None:
     """Bits each codec spends against the anchor at equal quality, in percent; negative is better."""
     from models.curves import curves, scale_of
-    from models.evaluation import averages, read_rows
+    from models.evaluation import averages, latest, read_rows
 
     if (anchor is None) != matrix:
         raise UsageError("give either --anchor with the codec to compare with, or --matrix")
     scale_of(metric)
-    rows = _even(read_rows(results), common)
+    rows = _even(latest(read_rows(results)), metric, common)
     found = curves(averages(rows), metric)
     if anchor is None:
         _show_matrix(found, metric, method, markdown, as_json)
@@ -52,13 +52,15 @@ def bdrate(
         _show_against(found, _anchor(found, anchor), metric, method, results, markdown, as_json)
 
 
-def _even(rows: list[Row], common: bool) -> list[Row]:
+def _even(rows: list[Row], metric: str, common: bool) -> list[Row]:
     """The rows to count; says where means are over different pictures."""
     from models.pairing import common_pictures, unequal
 
+    if all(row.metrics.get(metric) is None for row in rows):
+        return rows  # which is what there is to say
     if common:
-        return common_pictures(rows)
-    if reason := unequal(rows):
+        return common_pictures(rows, metric)
+    if reason := unequal(rows, metric):
         hint(f"{reason}; --common counts the pictures that all have")
     return rows
 

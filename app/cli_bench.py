@@ -10,16 +10,27 @@ import typer
 
 from app.cli_codec import Json
 from app.cli_compare import checked_codecs
-from app.cli_console import FailedError, UsageError, hint, number, print_json, show_table
+from app.cli_console import FailedError, UsageError, hint, number, print_json, show_table, unused
 from app.cli_peers import bench_peers
 from models.assets import frozen
 from models.codec import Rate
+from models.errors import HflicError
 
 if TYPE_CHECKING:
+    from models.bench import BenchRow
     from models.metric_check import MetricRow
 
 
+# What the other kinds of measurement take no notice of.
+_UNUSED = {
+    "viewer": ("ids", "size", "quality", "repeats", "threads"),
+    "metrics": ("ids", "threads"),
+    "peers": ("ids", "quality"),
+}
+
+
 def bench(
+    context: typer.Context,
     size: Annotated[str, typer.Option(metavar="WxH", help="Width and height of the picture.")] = "768x512",
     ids: Annotated[
         str | None, typer.Option("--codecs", metavar="A,B", help="Codecs to measure (default: all usable).")
@@ -47,11 +58,11 @@ def bench(
     as_json: Json = False,
 ) -> None:
     """Measure each codec's speed and memory on this machine, each in a process of its own."""
-    others = viewer or metrics or peers
-    if viewer + metrics + peers > 1:
+    others = [name for name, on in (("viewer", viewer), ("metrics", metrics), ("peers", peers)) if on]
+    if len(others) > 1:
         raise UsageError("give one of --viewer, --metrics and --peers")
-    if others and ids:
-        raise UsageError("--codecs goes with the bench of codecs alone")
+    for name in others:
+        unused(context, _UNUSED[name], f"leave it away with --{name}")
     if others and frozen():
         raise UsageError("the packaged program measures codecs alone: install HFLIC with pip for the rest")
     if viewer:
@@ -63,19 +74,42 @@ def bench(
     if metrics:
         _bench_metrics(_size(size), quality, repeats, as_json)
         return
-    from models import codec as codecs
-    from models.bench import BenchRow, bench
+    _bench_codecs(ids, _size(size), quality, repeats, threads, as_json)
 
-    sides = _size(size)
+
+def _bench_codecs(
+    ids: str | None,
+    sides: tuple[int, int],
+    quality: float,
+    repeats: int,
+    threads: int | None,
+    as_json: bool,
+) -> None:
+    """Every codec by itself; those that cannot do it are told at the end. Raises FailedError for them."""
+    from models import codec as codecs
+    from models.bench import bench
+
     wanted = checked_codecs(ids) if ids else [c.id for c in codecs.CATALOGUE if not codecs.missing(c.id)]
     rows: list[BenchRow] = []
+    failed: list[str] = []
     for id in wanted:
         if sys.stderr.isatty():
             hint(f"measuring {id}")
-        rows.append(bench(id, sides, quality=quality, repeats=repeats, threads=threads))
+        try:
+            rows.append(bench(id, sides, quality=quality, repeats=repeats, threads=threads))
+        except HflicError as error:
+            failed.append(f"{id}: {error}")
     if as_json:
         print_json({"size": list(sides), "results": [asdict(row) for row in rows]})
-        return
+    elif rows:
+        _codecs_table(rows, f"{sides[0]}x{sides[1]} at quality {quality:g}, median of {repeats}")
+    if failed:
+        for reason in failed[1:]:
+            hint(reason)
+        raise FailedError(failed[0])
+
+
+def _codecs_table(rows: list[BenchRow], title: str) -> None:
     show_table(
         ("codec", "encode s", "decode s", "bpp", "kMAC/px", "parameters", "peak MiB", "threads"),
         [
@@ -91,7 +125,7 @@ def bench(
             )
             for row in rows
         ],
-        title=f"{sides[0]}x{sides[1]} at quality {quality:g}, median of {repeats}",
+        title=title,
     )
 
 

@@ -69,6 +69,18 @@ def check_output(out: Path, source: Path) -> None:
         raise UsageError(f"{out} is the input itself: choose another name with -o")
 
 
+def beside(source: Path, suffix: str) -> Path:
+    """Where a result goes that nobody named: the input's name with another suffix.
+
+    Raises UsageError where somebody's own file may be there; a .hflic file can only be an earlier result.
+    """
+    out = source.with_suffix(suffix)
+    check_output(out, source)
+    if suffix != ".hflic" and out.exists():
+        raise UsageError(f"{out} is there already: -o {out} replaces it, another name keeps both")
+    return out
+
+
 def json_of(encoding: Encoding, decode_s: float | None = None) -> dict[str, Any]:
     """The keys every command gives for a compressed picture. Seconds that were not spent are None."""
     return {
@@ -93,7 +105,12 @@ def encode(
     bpp: Bpp = None,
     size: Bytes = None,
     out: Annotated[
-        Path | None, typer.Option("-o", "--output", help="File to write (default: beside the picture).")
+        Path | None,
+        typer.Option(
+            "-o",
+            "--output",
+            help="File to write (default: beside the picture; there, only .hflic files are replaced).",
+        ),
     ] = None,
     fit: Annotated[
         bool, typer.Option("--fit", help="Scale a picture down that needs more memory than is allowed.")
@@ -105,8 +122,8 @@ def encode(
     choose_device(device)
     rate = rate_of(quality, bpp, size)
     coder = codecs.get(codec)
-    out = out or image.with_suffix(coder.suffix)
     picture = Picture.open(image)
+    out = out or beside(image, coder.suffix)
     check_output(out, image)
     if fit:
         picture = fitted(coder, picture)
@@ -142,7 +159,11 @@ def decode(
     file: Annotated[Path, typer.Argument(help="Compressed file of any codec of this program.")],
     out: Annotated[
         Path | None,
-        typer.Option("-o", "--output", help="Picture to write (default: the file's name as .png)."),
+        typer.Option(
+            "-o",
+            "--output",
+            help="Picture to write (default: the file's name as .png, unless that is there).",
+        ),
     ] = None,
     realism: Annotated[
         float,
@@ -157,10 +178,10 @@ def decode(
 ) -> None:
     """Turn a compressed file back into a picture."""
     choose_device(device)
-    out = out or file.with_suffix(".png")
     data = read_file(file)
-    coder = decoder_of(file, data)
+    out = out or beside(file, ".png")
     check_output(out, file)
+    coder = decoder_of(file, data)
     with progress(f"{file.name} from {coder.id}") as watch:
         begin = time.perf_counter()
         picture = decoded(file, coder, data, watch, realism)

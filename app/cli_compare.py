@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from app.cli_codec import Bpp, Json, Quality, check_output, json_of, rate_of
-from app.cli_console import UsageError, hint, number, print_json, progress, say, show_table, split_list
+from app.cli_console import (
+    FailedError,
+    UsageError,
+    hint,
+    number,
+    print_json,
+    progress,
+    say,
+    show_table,
+    split_list,
+)
 from app.cli_faces import json_of as face_json
 from app.state import codec_name
 from models import codec as codecs
@@ -68,6 +78,9 @@ def compare(
     picture = Picture.open(image)
     if out is not None:
         check_output(out, image)
+        Picture.check_suffix(out)
+        if not out.parent.is_dir():
+            raise FailedError(f"cannot write {out}: the folder {out.parent} does not exist, create it first")
     for notice in picture.notices:
         hint(f"{image.name}: {notice}")
     found = _faces_of(picture) if faces else None

@@ -17,7 +17,7 @@ from rich.table import Table
 from typer.core import TyperGroup
 
 from models.codec import QUIET, Watch
-from models.errors import FetchError, HflicError, OutputError
+from models.errors import FetchError, HflicError, OutputError, WorkerError
 
 FAILURE, USAGE, INTERRUPTED = 1, 2, 130
 
@@ -75,7 +75,7 @@ def complain(error: Exception, debug: bool) -> int:
 
 
 def _explain(error: Exception) -> tuple[str, int]:
-    if isinstance(error, OutputError | FetchError | FailedError):
+    if isinstance(error, OutputError | FetchError | FailedError | WorkerError):
         return str(error), FAILURE
     if isinstance(error, HflicError):
         return str(error), USAGE
@@ -88,6 +88,14 @@ def _explain(error: Exception) -> tuple[str, int]:
     if isinstance(error, OSError) and error.filename:
         return f"{error.filename}: {error.strerror}", FAILURE
     return f"internal error ({type(error).__name__}: {error}): run again with --debug to see where", FAILURE
+
+
+def unused(context: typer.Context, names: Sequence[str], because: str) -> None:
+    """Raises UsageError where one of these parameters was given on the command line: it would do nothing."""
+    for parameter in context.command.params:
+        source = context.get_parameter_source(parameter.name or "")
+        if parameter.name in names and source is not None and source.name == "COMMANDLINE":
+            raise UsageError(f"{max(parameter.opts, key=len)} does nothing here: {because}")
 
 
 def print_json(value: Any) -> None:

@@ -27,7 +27,7 @@ from app.cli_console import (
 from models.codec import Rate
 
 if TYPE_CHECKING:
-    from models.evaluation import Average, Row, Step
+    from models.evaluation import Average, Step
     from models.pairing import Difference
 
 
@@ -86,7 +86,8 @@ def evaluate(
     if not out.parent.is_dir():
         raise FailedError(f"cannot write {out}: the folder {out.parent} does not exist, create it first")
     known = [row for file in reuse or [] for row in evaluation.read_rows(file)]
-    tasks = evaluation.plan(folder, checked_codecs(ids), points, names, keep)
+    figures = [plot] if plot is not None else []
+    tasks = evaluation.plan(folder, checked_codecs(ids), points, names, keep, figures)
     if against is not None:
         from models import codec as codecs
 
@@ -113,7 +114,7 @@ def evaluate(
         _averages_table(averages, names, markdown)
         if against is not None:
             _differences_table(compared, against, markdown)
-        _say_what_is_absent(rows, names)
+    _say_what_is_absent(averages, names)
     failed = [row for row in rows if row.error]
     if failed:
         first = f"{failed[0].image} with {failed[0].codec}: {failed[0].error}"
@@ -126,7 +127,10 @@ def _points(rates: str | None, qualities: str | None) -> list[Rate]:
     if rates is None and qualities is None:
         return [Rate(bpp=value) for value in DEFAULT_RATES]
     points = [Rate(bpp=value) for value in _floats("--rates", rates or "")]
-    return points + [Rate(quality=value) for value in _floats("--qualities", qualities or "")]
+    points += [Rate(quality=value) for value in _floats("--qualities", qualities or "")]
+    if not points:
+        raise UsageError("give --rates or --qualities at least one number")
+    return points
 
 
 def _floats(option: str, text: str) -> list[float]:
@@ -232,13 +236,13 @@ def _rate_text(rate: dict[str, float]) -> str:
     return " ".join(f"{kind} {value:g}" for kind, value in rate.items())
 
 
-def _say_what_is_absent(rows: list[Row], names: list[str]) -> None:
+def _say_what_is_absent(averages: list[Average], names: list[str]) -> None:
     """A mean over some of the pictures must not pass for one over all."""
-    pictures = {row.image for row in rows if not row.error}
     for name in names:
-        have = {row.image for row in rows if row.metrics.get(name) is not None}
-        if 0 < len(have) < len(pictures):
-            hint(f"{name} is defined on {len(have)} of {len(pictures)} pictures; its means are over those")
+        have = sorted({(a.over[name][0], a.images) for a in averages if name in a.over})
+        if have:
+            counts = " or ".join(f"{some} of {all_}" for some, all_ in dict.fromkeys((have[0], have[-1])))
+            hint(f"{name} is defined on {counts} pictures; its means and curves are over those")
 
 
 @contextlib.contextmanager

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli_codec import Bpp, Json, Quality, rate_of
+from app.cli_codec import Bpp, Json, Quality, check_output, rate_of
 from app.cli_compare import Result, checked_codecs, checked_metrics, part_of, result_of
 from app.cli_console import UsageError, hint, print_json, progress, say
 from app.exports import SUFFIXES, write_report
@@ -51,12 +51,11 @@ def figure(
         raise UsageError("give --bpp or --quality")
     if out.suffix.lower() not in (*SUFFIXES, ".htm", ""):
         raise UsageError(f"cannot write {out}: use one of the suffixes {', '.join(SUFFIXES)}, or a folder")
-    if out.exists() and out.samefile(image):
-        raise UsageError(f"{out} is the picture itself: give another name")
     if not out.suffix and out.is_dir() and any(out.iterdir()):
         raise UsageError(f"there is something in {out} already: give a new name")
     rate, places = rate_of(quality, bpp), tuple(parse_box(box) for box in boxes or [])
     picture = Picture.open(image)
+    check_output(out, image)
     places = tuple(place.within(picture.width, picture.height) for place in places)
     for notice in picture.notices:
         hint(f"{image.name}: {notice}")

@@ -12,7 +12,7 @@ from app.cli_fetch import fetch_models
 from app.cli_import import import_model
 from models import codec as codecs
 from models import realism
-from models.errors import WeightsError
+from models.errors import HflicError, WeightsError
 
 app = typer.Typer(cls=Group, help="List the codecs, check their weights, fetch and import others' weights.")
 app.command("import")(import_model)
@@ -24,16 +24,16 @@ def list_models(as_json: Json = False) -> None:
     """List every codec and whether it can be used here."""
     rows: list[dict[str, Any]] = []
     for line in codecs.CATALOGUE:
-        reason = codecs.missing(line.id)
-        decoder = None if reason else realism.decoder_of(codecs.get(line.id))
+        coder, reason = _usable(line.id)
+        decoder = None if coder is None else realism.decoder_of(coder)
         rows.append(
             {
                 "codec": line.id,
                 "name": line.name,
                 "suffix": line.suffix,
                 "learned": line.learned,
-                "usable": not reason,
-                "weights": None if reason else codecs.get(line.id).weights,
+                "usable": coder is not None,
+                "weights": None if coder is None else coder.weights,
                 "realistic": decoder.fingerprint[:8] if decoder is not None else None,
                 "sentence": line.sentence,
                 "source": line.source,
@@ -60,6 +60,16 @@ def list_models(as_json: Json = False) -> None:
             hint(f"{row['codec']}: {row['missing']}")
         if row["realistic"]:
             hint(f"{row['codec']}: its files decode faithful or realistic, see hflic decode --realism")
+
+
+def _usable(id: str) -> tuple[codecs.Codec | None, str]:
+    """A codec, or why there is none."""
+    if reason := codecs.missing(id):
+        return None, reason
+    try:
+        return codecs.get(id), ""
+    except HflicError as error:  # weights that are damaged behind their header
+        return None, str(error)
 
 
 @app.command("info")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from app.cli_console import FailedError, UsageError, hint, number, print_json, say, show_table
+from app.cli_console import FailedError, UsageError, hint, number, print_json, say, show_table, unused
 from models.assets import frozen
 from models.errors import HflicError
 
@@ -27,7 +27,13 @@ if TYPE_CHECKING:
 LOG_EVERY = 100  # steps between two lines where there is no terminal
 
 
+# What belongs to a single recipe; a queue always goes on where it stopped.
+_OF_A_RECIPE = ("out", "until", "threads")
+_OF_TRAINING = (*_OF_A_RECIPE, "resume", "devices", "device")
+
+
 def train(
+    context: typer.Context,
     what: Annotated[
         str | None,
         typer.Argument(
@@ -65,8 +71,10 @@ def train(
         elif what is None:
             raise UsageError(f"say what to train: {', '.join(_recipes())}, queue or publish")
         elif what == "publish":
+            unused(context, _OF_TRAINING, "publishing trains nothing")
             _publish(runs, validation, data)
         elif what == "queue":
+            unused(context, _OF_A_RECIPE, "give it with a recipe, hflic train RECIPE")
             _train_queue(_needed(data), runs, validation, (devices, device))
         elif what not in _recipes():
             raise UsageError(f"there is no recipe '{what}': choose {', '.join(_recipes())}, queue or publish")

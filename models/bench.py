@@ -16,7 +16,7 @@ import numpy as np
 
 from models import codec as codecs
 from models.codec import Rate
-from models.errors import CodecError, PictureError
+from models.errors import CodecError, PictureError, WorkerError
 from models.memory import peak_mib
 from models.picture import Picture
 
@@ -72,8 +72,8 @@ def bench(
 ) -> BenchRow:
     """Measure a codec in a new process, so that memory and warm-up are its own.
 
-    size: width and height; threads: None for all cores. Raises CodecError for a codec that is not
-    usable here or whose process dies.
+    size: width and height; threads: None for all cores. Raises CodecError for a codec that is not usable
+    here, WorkerError where its process dies.
     """
     if reason := codecs.missing(codec):
         raise CodecError(reason)
@@ -83,7 +83,7 @@ def bench(
         try:
             return pool.submit(_measure, codec, size, quality, repeats, count).result()
         except BrokenProcessPool as error:
-            raise CodecError(f"the process measuring {codec} died, perhaps for lack of memory") from error
+            raise WorkerError(f"the process measuring {codec} died, perhaps for lack of memory") from error
 
 
 def available_cores() -> int:
@@ -92,10 +92,15 @@ def available_cores() -> int:
 
 
 def begin(threads: int) -> None:
-    """A measuring process begins: no warnings, and so many threads."""
+    """A measuring process begins: no warnings, and so many threads.
+
+    On Linux it keeps to as many cores, as encoders outside torch ask for threads of their own.
+    """
     warnings.simplefilter("ignore")  # libraries' warnings are for programmers
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ[name] = str(threads)
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
 
 
 def _measure(codec: str, size: tuple[int, int], quality: float, repeats: int, threads: int) -> BenchRow:

@@ -9,11 +9,9 @@ from __future__ import annotations
 import importlib.util
 import warnings
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
-from models import codec as codecs
 from models.assets import how_to_install
-from models.errors import HflicError
+from models.errors import HflicError, WorkerError
 from models.evaluation import Row, Task, run
 
 TIMEOUT = 15  # seconds to reach the scheduler
@@ -21,7 +19,7 @@ RETRIES = 3  # of a task whose worker died or failed
 
 
 class ClusterError(HflicError):
-    """The cluster cannot be reached, or lost a task for good."""
+    """The cluster cannot be reached."""
 
 
 def missing() -> str:
@@ -35,7 +33,7 @@ def missing() -> str:
 def done(tasks: Sequence[Task], scheduler: str) -> Iterator[tuple[Task, Row]]:
     """The tasks' rows as they come from the cluster at an address, "tcp://10.0.0.5:8786" say.
 
-    Tasks that nobody waits for any more are cancelled. Raises ClusterError.
+    Tasks that nobody waits for any more are cancelled. Raises ClusterError, WorkerError.
     """
     if reason := missing():
         raise ClusterError(reason)
@@ -56,7 +54,7 @@ def done(tasks: Sequence[Task], scheduler: str) -> Iterator[tuple[Task, Row]]:
                 yield futures[future], future.result()
                 future.release()
         except KilledWorker as error:
-            raise ClusterError(
+            raise WorkerError(
                 "a task killed every worker that tried it, perhaps for lack of memory; finished rows are kept"
             ) from error
         finally:
@@ -64,11 +62,7 @@ def done(tasks: Sequence[Task], scheduler: str) -> Iterator[tuple[Task, Row]]:
 
 
 def run_there(task: Task) -> Row:
-    """A task on a worker, which must have the weights that the task was planned with."""
+    """A task on a worker."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # libraries' warnings are for programmers
-        row = run(task)
-        if not row.error and (own := codecs.get(task.codec).weights) != task.weights:
-            reason = f"a worker has other weights ({own}) than planned ({task.weights}): copy them there"
-            return replace(Row(row.image, row.digest, row.codec, row.weights, row.rate), error=reason)
-        return row
+        return run(task)

@@ -356,6 +356,15 @@ def get(id: str) -> Codec:
     return made
 
 
+def behind(coder: Codec) -> str | None:
+    """What names all the weights that a codec's files and pictures come from, None where there are none.
+
+    Of most it is `Codec.weights`; a codec of several networks, or with a second decoder, says more.
+    """
+    named: str | None = getattr(coder, "all_weights", coder.weights)
+    return named
+
+
 def identify(data: bytes) -> str:
     """The codec id a file's first bytes belong to. Raises BitstreamError for anything else."""
     for line in CATALOGUE:

@@ -51,14 +51,17 @@ class BdRate:
 
 
 def curves(averages: Iterable[Average], metric: str) -> list[Curve]:
-    """The curves of a metric, one for each codec and weights. Raises ResultsError where none has it."""
+    """The curves of a metric, one for each codec and weights. Raises ResultsError where none has it.
+
+    Where not all pictures have the metric, the rate is that of those that do.
+    """
     groups: dict[tuple[str, str | None], list[tuple[float, float]]] = {}
     seen: dict[str, None] = {}
     for average in averages:
         seen.update(dict.fromkeys(average.metrics))
         value = average.metrics.get(metric)
         if value is not None and math.isfinite(average.bpp):
-            groups.setdefault((average.codec, average.weights), []).append((average.bpp, value))
+            groups.setdefault((average.codec, average.weights), []).append((average.bpp_for(metric), value))
     if not groups:
         raise ResultsError(
             f"these results have no {metric}: they have {', '.join(seen) or 'no metric at all'}"
@@ -180,7 +183,7 @@ def _rising(curve: Curve, scale: Scale) -> tuple[np.ndarray[Any, Any], np.ndarra
 def export_compressai(averages: Sequence[Average], folder: Path) -> list[Path]:
     """One file a codec with the keys of CompressAI's eval output, which its plot tool reads.
 
-    Raises OutputError.
+    It has one rate for all metrics, so those that some of the pictures lack are left out. Raises OutputError.
     """
     names = {"psnr": "psnr-rgb", "ms_ssim": "ms-ssim-rgb"}
     groups: dict[tuple[str, str | None], list[Average]] = {}
@@ -190,7 +193,11 @@ def export_compressai(averages: Sequence[Average], folder: Path) -> list[Path]:
     paths = []
     for (codec, weights), group in groups.items():
         group.sort(key=lambda average: average.bpp)
-        shared = [m for m in group[0].metrics if all(a.metrics.get(m) is not None for a in group)]
+        shared = [
+            m
+            for m in group[0].metrics
+            if all(a.metrics.get(m) is not None and m not in a.over for a in group)
+        ]
         results = {
             "bpp": [a.bpp for a in group],
             **{names.get(m, m): [a.metrics[m] for a in group] for m in shared},

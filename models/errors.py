@@ -31,5 +31,9 @@ class OutputError(HflicError):
     """A file cannot be written where it was asked for."""
 
 
+class WorkerError(HflicError):
+    """A process that did part of the work died. Finished work is kept where the text says so."""
+
+
 class Cancelled(Exception):  # noqa: N818  (it is no error)
     """The person stopped the work; nothing is wrong."""

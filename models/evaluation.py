@@ -20,7 +20,7 @@ from typing import Any
 
 from models import codec as codecs
 from models.codec import Rate
-from models.errors import HflicError, PictureError
+from models.errors import HflicError, PictureError, WorkerError
 from models.files import write_file
 from models.picture import Picture
 
@@ -116,7 +116,8 @@ class Average:
     """Means over the pictures of one codec at one rate.
 
     bpp and metrics are means of the pictures' values (not total bits over total pixels), as published
-    tables do it; a mean leaves out pictures for which the number is None.
+    tables do it; a mean leaves out pictures for which the number is None. over: for metrics that not all of
+    the pictures have, how many do and the mean bpp of those, which is the rate that belongs to them.
     """
 
     codec: str
@@ -126,10 +127,12 @@ class Average:
     failed: int
     numbers: dict[str, float | None]
     metrics: dict[str, float | None]
+    over: dict[str, tuple[int, float]] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """Flat, like a row."""
         fields: dict[str, Any] = asdict(self)
+        del fields["over"]
         numbers: dict[str, Any] = fields.pop("numbers")
         measured: dict[str, Any] = fields.pop("metrics")
         return fields | numbers | measured
@@ -139,6 +142,10 @@ class Average:
         """Mean bits per pixel; NaN where every picture failed."""
         value = self.numbers["bpp"]
         return math.nan if value is None else value
+
+    def bpp_for(self, metric: str) -> float:
+        """Mean bits per pixel of the pictures that have a metric."""
+        return self.over[metric][1] if metric in self.over else self.bpp
 
 
 @dataclass(frozen=True)
@@ -167,14 +174,27 @@ def pictures_of(folder: Path) -> list[str]:
 
 
 def plan(
-    folder: Path, ids: Iterable[str], rates: Iterable[Rate], metrics: Iterable[str], keep: Path | None = None
+    folder: Path,
+    ids: Iterable[str],
+    rates: Iterable[Rate],
+    metrics: Iterable[str],
+    keep: Path | None = None,
+    outputs: Iterable[Path] = (),
 ) -> list[Task]:
-    """Every task of an evaluation, pictures outermost. Raises CodecError for a codec not usable here."""
+    """Every task of an evaluation, pictures outermost. Raises CodecError for a codec not usable here.
+
+    What an earlier run may have left in `keep` and `outputs` is no picture of the folder. Raises PictureError
+    where the folder has none.
+    """
     # A bare id stands for the best weights here; the rows name what was really used.
-    weights = {coder.id: coder.weights for coder in map(codecs.get, ids)}
+    weights = {coder.id: codecs.behind(coder) for coder in map(codecs.get, ids)}
     points, names = list(rates), tuple(metrics)
+    made = [path.resolve() for path in (*outputs, *([keep] if keep is not None else []))]
+    images = [i for i in pictures_of(folder) if not _below((folder / i).resolve(), made)]
+    if not images:
+        raise PictureError(f"{folder} holds no picture but those that this command makes")
     tasks = []
-    for image in pictures_of(folder):
+    for image in images:
         digest = hashlib.blake2b((folder / image).read_bytes(), digest_size=8).hexdigest()
         tasks += [
             Task(folder, image, digest, id, fingerprint, rate, names, keep)
@@ -182,6 +202,10 @@ def plan(
             for rate in points
         ]
     return tasks
+
+
+def _below(path: Path, places: Iterable[Path]) -> bool:
+    return any(path == place or place in path.parents for place in places)
 
 
 def evaluate(
@@ -198,22 +222,26 @@ def evaluate(
     They are done by `jobs` processes, or by the workers of the Dask cluster at the address `scheduler`.
 
     A failing codec gives a row with `error` and the rest goes on; such rows are tried again next time.
-    Rows of `out` that no task asks for are kept behind the others; those of `reuse` count as if in `out`,
-    where a task asks for them.
+    Rows of `out` that no task asks for are kept behind the others, and a row that was measured stays until
+    one that was measured takes its place. Those of `reuse` count as if in `out`, where a task asks for them.
     Raises OutputError, ResultsError where `out` holds something else, ClusterError.
     """
     own = {row.key: row for row in read_rows(out)} if out.exists() else {}
     wanted = {task.key for task in tasks}
     others = [row for key, row in own.items() if key not in wanted]
-    old = {row.key: row for row in reuse if row.key in wanted and not row.error} | own
+    old = own | {row.key: row for row in reuse if row.key in wanted and _says_more(row, own.get(row.key))}
     rows: dict[Any, Row] = {
         task.key: old[task.key] for task in tasks if task.key in old and _finished(old[task.key], task)
     }
     kept, begin, written, cost = len(rows), time.monotonic(), 0.0, 0.0
     todo = [task for task in tasks if task.key not in rows]
 
+    def standing(task: Task) -> Row | None:
+        new, before = rows.get(task.key), old.get(task.key)
+        return before if new is None or (new.error and before is not None and not before.error) else new
+
     def write() -> None:
-        write_results(out, [rows[task.key] for task in tasks if task.key in rows] + others)
+        write_results(out, [row for task in tasks if (row := standing(task)) is not None] + others)
 
     def tell(row: Row | None) -> None:
         if report is not None:
@@ -239,6 +267,11 @@ def evaluate(
     finally:
         write()
     return [rows[task.key] for task in tasks]
+
+
+def _says_more(row: Row, other: Row | None) -> bool:
+    """Whether a row has all that another one has, and was measured; of two such, the other may stay."""
+    return not row.error and (other is None or bool(other.error) or row.metrics.keys() > other.metrics.keys())
 
 
 def _finished(row: Row, task: Task) -> bool:
@@ -272,7 +305,7 @@ def _done(tasks: list[Task], jobs: int) -> Iterator[tuple[Task, Row]]:
             yield waiting[future], future.result()
         pool.shutdown()
     except BrokenProcessPool as error:
-        raise HflicError(
+        raise WorkerError(
             "a worker process was killed, perhaps for lack of memory: run again with fewer --jobs; "
             "finished rows are kept"
         ) from error
@@ -301,6 +334,9 @@ def run(task: Task) -> Row:
     try:
         picture = _picture(task.folder / task.image, task.digest)
         coder = codecs.get(task.codec)
+        if (own := codecs.behind(coder)) != task.weights:
+            reason = f"planned with the weights {task.weights}, and here are {own}"
+            return replace(empty, error=f"{reason}: run again, or copy those to where this runs")
         encoding = coder.encode(picture, task.rate)
         begin = time.perf_counter()
         decoded = coder.decode(encoding.data)
@@ -349,15 +385,24 @@ def measure(names: Iterable[str], reference: Picture, picture: Picture) -> dict[
     return values
 
 
+def latest(rows: Iterable[Row]) -> list[Row]:
+    """The rows without those of other versions of a picture than the first that its codec and rate have."""
+    versions: dict[Any, str] = {}
+    return [row for row in rows if versions.setdefault((*row.key[2:], row.image), row.digest) == row.digest]
+
+
 def averages(rows: Iterable[Row]) -> list[Average]:
-    """Means of every codec and rate, in the order of first appearance."""
+    """Means of every codec and rate, in the order of first appearance; see `latest`."""
     groups: dict[Any, list[Row]] = {}
-    for row in rows:
+    for row in latest(rows):
         groups.setdefault((row.codec, row.weights, json.dumps(row.rate)), []).append(row)
     result = []
     for group in groups.values():
         good = [row for row in group if not row.error]
         names = list(dict.fromkeys(name for row in good for name in row.metrics))
+        rates = {
+            n: [r.bpp for r in good if r.metrics.get(n) is not None and r.bpp is not None] for n in names
+        }
         result.append(
             Average(
                 group[0].codec,
@@ -367,6 +412,7 @@ def averages(rows: Iterable[Row]) -> list[Average]:
                 failed=len(group) - len(good),
                 numbers={name: _mean(getattr(row, name) for row in good) for name in _NUMBERS},
                 metrics={name: _mean(row.metrics.get(name) for row in good) for name in names},
+                over={n: (len(b), sum(b) / len(b)) for n, b in rates.items() if 0 < len(b) < len(good)},
             )
         )
     return result

@@ -355,7 +355,8 @@ def create(id: str) -> LearnedCodec:
 
         if len(files := rungs(file)) > 1:
             file = files[-1]
-            if not isinstance(_loaded.get(file.fingerprint), RateLadderCodec):
+            known = _loaded.get(file.fingerprint)
+            if not isinstance(known, RateLadderCodec) or known.files != tuple(files):
                 _loaded[file.fingerprint] = RateLadderCodec(files, _of, _device)
     return _of(file)
 
@@ -363,6 +364,9 @@ def create(id: str) -> LearnedCodec:
 def _of(file: weights.WeightsFile) -> LearnedCodec:
     found = _loaded.pop(file.fingerprint, None) or LearnedCodec(file, _device)
     _loaded[file.fingerprint] = found  # the latest used stands last
+    gone = [key for key, one in _loaded.items() if one.file.path == file.path and one is not found]
+    for key in gone:  # the file holds others now
+        del _loaded[key]
     rates = [key for key, one in _loaded.items() if type(one) is LearnedCodec and one.file.card.configuration]
     for key in rates[:-KEPT]:
         del _loaded[key]

@@ -108,21 +108,24 @@ def _difference(pairs: Sequence[tuple[Row, Row]], name: str) -> Difference | Non
     )
 
 
-def common_pictures(rows: Sequence[Row]) -> list[Row]:
+def common_pictures(rows: Sequence[Row], metric: str | None = None) -> list[Row]:
     """The rows of pictures that every codec has a result for at every rate it was asked for.
 
-    Raises ResultsError where there is none.
+    metric: one that the result has to have. Raises ResultsError where there is none.
     """
-    groups = _pictures(rows)
+    groups = _pictures(rows, metric)
     shared = set.intersection(*groups.values()) if groups else set()
     if not shared:
         raise ResultsError("no picture has a result of every codec at every rate: evaluate the missing ones")
     return [row for row in rows if (row.image, row.digest) in shared]
 
 
-def unequal(rows: Sequence[Row]) -> str:
-    """How the means of these rows are over different pictures, "" where they are over the same ones."""
-    groups = _pictures(rows)
+def unequal(rows: Sequence[Row], metric: str | None = None) -> str:
+    """How the means of these rows are over different pictures, "" where they are over the same ones.
+
+    metric: the one whose means are asked about.
+    """
+    groups = _pictures(rows, metric)
     if len({frozenset(pictures) for pictures in groups.values()}) < 2:
         return ""
     counts: dict[str, set[int]] = {}
@@ -132,11 +135,13 @@ def unequal(rows: Sequence[Row]) -> str:
     return f"the means are over different pictures ({', '.join(told)})"
 
 
-def _pictures(rows: Sequence[Row]) -> dict[tuple[str, str | None, str], set[tuple[str, str]]]:
+def _pictures(
+    rows: Sequence[Row], metric: str | None
+) -> dict[tuple[str, str | None, str], set[tuple[str, str]]]:
     """The pictures with a result, by codec, weights and rate."""
     groups: dict[tuple[str, str | None, str], set[tuple[str, str]]] = {}
     for row in rows:
         known = groups.setdefault((row.codec, row.weights, json.dumps(row.rate)), set())
-        if not row.error:
+        if not row.error and (metric is None or row.metrics.get(metric) is not None):
             known.add((row.image, row.digest))
     return groups

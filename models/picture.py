@@ -98,6 +98,12 @@ class Picture:
             raise PictureError(f"the picture cannot be converted: {error}") from error
         return cls(read.pixels, read.notices)
 
+    @staticmethod
+    def check_suffix(path: Path) -> None:
+        """Raises OutputError where `save` knows no format for the suffix."""
+        if path.suffix.lower() not in _SAVED_AS:
+            raise OutputError(f"cannot write {path}: use one of the suffixes {', '.join(_SAVED_AS)}")
+
     def save(self, path: Path | str) -> None:
         """Write the pixels in the format of the suffix, without loss for all but JPEG.
 
@@ -106,10 +112,8 @@ class Picture:
         from PIL import Image
 
         path = Path(path)
-        known = _SAVED_AS.get(path.suffix.lower())
-        if known is None:
-            raise OutputError(f"cannot write {path}: use one of the suffixes {', '.join(_SAVED_AS)}")
-        format, settings = known
+        self.check_suffix(path)
+        format, settings = _SAVED_AS[path.suffix.lower()]
         buffer = io.BytesIO()
         try:
             Image.fromarray(self.pixels).save(buffer, format=format, **settings)

@@ -98,6 +98,12 @@ class Variant:
         self.suffix, self.weights = coder.suffix, coder.weights
         self.coder, self.share = coder, share
 
+    @property
+    def all_weights(self) -> str | None:
+        """See models.codec.behind: the decoder's too, where it is used."""
+        own, decoder = codecs.behind(self.coder), decoder_of(self.coder)
+        return f"{own}+{decoder.fingerprint[:8]}" if self.share and decoder is not None else own
+
     def encode(self, picture: Picture, rate: Rate, watch: Watch = QUIET) -> Encoding:
         """See models.codec.Codec."""
         return replace(self.coder.encode(picture, rate, watch), codec=self.id)

@@ -50,6 +50,11 @@ class Refined:
         self.file: WeightsFile | None = getattr(coder, "file", None)
 
     @property
+    def all_weights(self) -> str | None:
+        """See models.codec.behind."""
+        return codecs.behind(self.coder)
+
+    @property
     def realistic(self) -> DecoderFile | None:
         """See models.realism.Blending."""
         return decoder_of(self.coder)

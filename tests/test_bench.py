@@ -1,14 +1,16 @@
 import json
+import os
 import subprocess
 import sys
 import time
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
 from app.cli import app
 from models import bench
-from models.errors import CodecError, PictureError
+from models.errors import CodecError, PictureError, WorkerError
 
 
 def run(*arguments: str) -> tuple[int, str, str]:
@@ -50,6 +52,27 @@ def test_a_codec_is_measured_in_its_own_process() -> None:
     assert 0 < row.decode_s < took and 0 < row.encode_s < took
     assert 10 < row.base_mib <= row.peak_mib < 4000
     assert row.kmac_per_pixel is None and row.parameters is None
+
+
+def test_a_codec_that_cannot_do_it_leaves_the_numbers_of_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = bench.bench
+
+    def failing(codec: str, *arguments: Any, **options: Any) -> bench.BenchRow:
+        if codec == "avif":
+            raise WorkerError("the process measuring avif died")
+        return real(codec, *arguments, **options)
+
+    monkeypatch.setattr(bench, "bench", failing)
+    options = ("--size", "64x48", "--repeats", "1", "--threads", "1")
+    code, text, errors = run("--codecs", "avif,jpeg", *options)
+    assert code == 1 and "jpeg" in text and errors == "hflic: avif: the process measuring avif died\n"
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="the system cannot bind a process to cores")
+def test_a_measuring_process_keeps_to_its_cores() -> None:
+    script = "import os; from models.bench import begin; begin(1); print(len(os.sched_getaffinity(0)))"
+    found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "1"
 
 
 def test_an_unknown_codec_is_refused() -> None:

@@ -154,6 +154,29 @@ def test_the_input_is_never_overwritten(photo: Path, tmp_path: Path) -> None:
     assert photo.read_bytes() == before
 
 
+def test_without_a_name_only_earlier_results_are_replaced(photo: Path, learned: str) -> None:
+    file, before = photo.with_suffix(".hflic"), photo.read_bytes()
+    for _ in range(2):  # a file of ours may be made again
+        run_json("encode", photo, "--codec", learned, "--quality", "25")
+    code, text, errors = run("decode", file)
+    assert (code, text) == (2, "") and one_line(errors) and f"-o {photo} replaces it" in errors
+    assert photo.read_bytes() == before
+    other = photo.with_suffix(".webp")
+    other.write_bytes(SENTINEL)
+    code, _, errors = run("encode", photo, "--codec", "webp", "--quality", "25")
+    assert code == 2 and "is there already" in errors and other.read_bytes() == SENTINEL
+    size = Picture.open(photo).width
+    assert run_json("decode", file, "-o", photo)["image"] == str(photo)
+    assert Picture.open(photo).width == size and photo.read_bytes() != before
+
+
+def test_a_folder_in_place_of_a_file_is_bad_input(photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(photo.parent)
+    for arguments in (("encode", ".", "--codec", "jpeg", "--quality", "50"), ("decode", ".")):
+        code, _, errors = run(*arguments)
+        assert code == 2 and one_line(errors) and "is a folder" in errors
+
+
 BAD_RATES = [
     ([], "exactly one of --quality, --bpp and --bytes"),
     (["--bpp", "0.5", "--quality", "50"], "exactly one of --quality, --bpp and --bytes"),

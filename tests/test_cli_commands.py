@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from models import codec as codecs
+from models.errors import WeightsError
 from models.picture import Picture
 from tests.command_line import KEYS, one_line, run, run_json
 
@@ -59,6 +61,29 @@ def test_compare_refuses_before_any_work(photo: Path, tmp_path: Path) -> None:
         assert (code, printed) == (2, "") and one_line(errors) and text in errors, errors
 
 
+def test_compare_looks_at_the_place_of_the_sheet_first(photo: Path, tmp_path: Path) -> None:
+    for out, text in (
+        (tmp_path / "s.pdf", "use one of the suffixes"),
+        (tmp_path / "no" / "s.png", "create it"),
+    ):
+        code, printed, errors = run("compare", photo, "--codecs", "jpeg", "--bpp", "1", "-o", out)
+        assert (code, printed) == (1, "") and one_line(errors) and text in errors
+
+
+def test_damaged_weights_leave_the_other_codecs_in_the_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = codecs.get
+
+    def damaged(id: str) -> codecs.Codec:
+        if id == "elic":
+            raise WeightsError("elic-lite.safetensors is damaged")
+        return real(id)
+
+    monkeypatch.setattr(codecs, "get", damaged)
+    rows = {row["codec"]: row for row in run_json("models", "list")["codecs"]}
+    assert (rows["elic"]["usable"], rows["elic"]["missing"]) == (False, "elic-lite.safetensors is damaged")
+    assert rows["hflic-mse"]["usable"] and rows["jpeg"]["usable"]
+
+
 def test_the_sheet_enlarges_where_the_results_differ(photo: Path) -> None:
     from app.sheet import Cell, make_sheet, telling_region
 
@@ -107,6 +132,9 @@ def test_training_refuses_what_it_cannot_do(tmp_path: Path) -> None:
             "no device 'tpu'",
         ),
         (["publish"], "give --validation"),
+        (["publish", "--resume"], "--resume does nothing here"),
+        (["queue", "--data", str(tmp_path), "--until", "5"], "--until does nothing here"),
+        (["queue", "--data", str(tmp_path), "--threads", "1"], "--threads does nothing here"),
     ):
         code, printed, errors = run("train", *arguments)
         assert (code, printed) == (2, ""), errors

@@ -76,9 +76,11 @@ def test_wrong_input_is_refused_before_any_work(photo: Path, tmp_path: Path) -> 
         ((*base, "--bpp", "1", "--box", "far=900,900,4,4"), "far lies outside"),
         ((*base, "--bpp", "1", "--metrics", "dists"), "captions cannot hold dists"),
         (("--codecs", "jpeg", "--bpp", "1", "-o", str(tmp_path / "x.gif")), "use one of the suffixes"),
-        (("--codecs", "jpeg", "--bpp", "1", "-o", str(photo)), "is the picture itself"),
+        (("--codecs", "jpeg", "--bpp", "1", "-o", str(photo)), "is the input itself"),
         (("--codecs", "tiff", "--bpp", "1", "-o", str(out)), "no codec 'tiff'"),
     ):
         code, printed, errors = run("figure", photo, *options)
         assert (code, printed) == (2, "") and one_line(errors) and text in errors, errors
     assert out.read_bytes() == SENTINEL
+    code, _, errors = run("figure", tmp_path / "none.jpg", *base, "--bpp", "1")
+    assert code == 2 and one_line(errors) and "none.jpg" in errors

@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +13,14 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from app.cli import app
+from models import codec as codecs
 from models import evaluation
 from models.codec import Rate
+from models.curves import curves, export_compressai
 from models.errors import CodecError, OutputError, PictureError
 from models.evaluation import ResultsError, Row, Step, Task, averages, evaluate, plan, read_rows
 from models.metrics import compute
+from models.realism import decoder_of
 
 QUALITIES = (Rate(quality=20), Rate(quality=60))
 
@@ -148,6 +152,116 @@ def test_another_metric_is_added_to_what_is_there(folder: Path, tmp_path: Path) 
     evaluate(plan(folder, ["jpeg"], QUALITIES[:1], ("psnr",)), out)
     rows = evaluate(plan(folder, ["jpeg"], QUALITIES[:1], ("psnr_y",)), out)
     assert all(row.metrics.keys() == {"psnr", "psnr_y"} for row in rows)
+
+
+def test_what_was_measured_stays_until_something_measured_takes_its_place(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "r.json"
+    before = evaluate(plan(folder, ["jpeg"], QUALITIES, ("psnr",)), out)
+    more = plan(folder, ["jpeg"], QUALITIES, ("psnr", "psnr_y"))
+
+    def stopped(task: Task) -> Row:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(evaluation, "run", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        evaluate(more, out)
+    assert read_rows(out) == before
+    failing = lambda task: Row(task.image, task.digest, task.codec, None, {"quality": 20}, error="no memory")  # noqa: E731
+    monkeypatch.setattr(evaluation, "run", failing)
+    told = evaluate([task for task in more if task.rate == QUALITIES[0]], out)
+    assert all(row.error == "no memory" for row in told)
+    assert sorted(read_rows(out), key=lambda r: r.key) == sorted(before, key=lambda r: r.key)
+
+
+def test_a_measured_row_of_another_file_counts_more_than_a_failed_one(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tasks = plan(folder, ["jpeg"], QUALITIES[:1], ("psnr",))
+    good = evaluate(tasks, tmp_path / "elsewhere.json")
+    bad = [Row(r.image, r.digest, r.codec, r.weights, r.rate, error="no memory") for r in good]
+    evaluation.write_results(tmp_path / "r.json", [*bad[:2], replace(good[2], metrics={"psnr_y": 1.0})])
+    monkeypatch.setattr(evaluation, "run", lambda task: replace(good[2], metrics={"psnr": 2.0}))
+    rows = evaluate(tasks, tmp_path / "r.json", reuse=good)
+    assert rows[:2] == good[:2]
+    assert rows[2].metrics == {"psnr": 2.0, "psnr_y": 1.0}  # the own one has what the other lacks
+
+
+def test_weights_that_were_replaced_meanwhile_make_no_row_of_the_old_ones(folder: Path) -> None:
+    (task, *_) = plan(folder, ["jpeg"], QUALITIES[:1], ("psnr",))
+    row = evaluation.run(replace(task, weights="12345678"))
+    assert "planned with the weights 12345678" in row.error and row.bpp is None and row.weights == "12345678"
+
+
+def test_rows_name_all_weights_that_a_codec_has() -> None:
+    plain, realistic = codecs.get("hflic-mse"), codecs.get("hflic-mse+1")
+    decoder = decoder_of(plain)
+    assert decoder is not None
+    assert codecs.behind(plain) == plain.weights == codecs.behind(codecs.get("hflic-mse~5"))
+    assert codecs.behind(realistic) == f"{plain.weights}+{decoder.fingerprint[:8]}"
+    assert codecs.behind(codecs.get("hflic-mse~5+1")) == codecs.behind(realistic)
+    assert codecs.behind(codecs.get("hflic-mse+0")) == plain.weights
+    assert codecs.behind(codecs.get("jpeg")) is None
+
+
+def test_a_picture_that_was_replaced_counts_once(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "r.json"
+    evaluate(plan(folder, ["jpeg"], QUALITIES[:1], ("psnr",)), out)
+    photo(folder / "a.png", 99)
+    rows = evaluate(plan(folder, ["jpeg"], QUALITIES[:1], ("psnr",)), out)
+    assert len(read_rows(out)) == 4
+    assert averages(read_rows(out)) == averages(rows) and averages(rows)[0].images == 3
+
+
+def test_the_rate_of_a_curve_is_that_of_the_pictures_that_have_the_metric(tmp_path: Path) -> None:
+    rows = [
+        Row(
+            "a", "a", "jpeg", None, {"bpp": r}, bpp=r, metrics={"psnr": 20 + 9 * r, "psnr_small_faces": 9 * r}
+        )
+        for r in (0.1, 0.2, 0.4)
+    ]
+    rows += [
+        replace(
+            row,
+            image="b",
+            digest="b",
+            bpp=3 * (row.bpp or 0),
+            metrics={"psnr": 30.0, "psnr_small_faces": None},
+        )
+        for row in rows
+    ]
+    means = averages(rows)
+    assert [m.bpp for m in means] == pytest.approx([0.2, 0.4, 0.8])
+    assert means[0].over == {"psnr_small_faces": (1, 0.1)} and "over" not in means[0].as_json()
+    (curve,) = curves(means, "psnr_small_faces")
+    assert curve.bpp == pytest.approx((0.1, 0.2, 0.4))
+    assert curves(means, "psnr")[0].bpp == pytest.approx((0.2, 0.4, 0.8))
+    (file,) = export_compressai(means, tmp_path)
+    assert set(json.loads(file.read_text())["results"]) == {
+        "bpp",
+        "psnr-rgb",
+        "encoding_time",
+        "decoding_time",
+    }
+    write = evaluation.write_results
+    write(tmp_path / "r.json", rows + [replace(row, codec="webp") for row in rows if row.image == "a"])
+    hints = CliRunner().invoke(
+        app, ["bdrate", str(tmp_path / "r.json"), "--anchor", "jpeg", "--metric", "psnr_small_faces"]
+    )
+    assert hints.exit_code == 2 and "different pictures" not in hints.output  # three points, the same picture
+
+
+def test_what_an_evaluation_makes_is_no_picture_of_its_folder(folder: Path, tmp_path: Path) -> None:
+    runner = CliRunner()
+    options = ("--codecs", "jpeg", "--qualities", "20", "--metrics", "psnr", "-o", str(tmp_path / "r.json"))
+    made = ("--plot", str(folder / "rd.png"), "--decoded", str(folder / "decoded"))
+    command = ["evaluate", str(folder), *options, *made]
+    for _ in range(2):
+        assert runner.invoke(app, command).exit_code == 0
+        assert len(read_rows(tmp_path / "r.json")) == 3
+    with pytest.raises(PictureError, match="no picture but those that this command makes"):
+        plan(folder / "decoded", ["jpeg"], QUALITIES, ("psnr",), folder / "decoded")
 
 
 def test_rows_of_other_runs_stay_in_the_file(folder: Path, tmp_path: Path) -> None:

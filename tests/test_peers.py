@@ -61,7 +61,9 @@ def test_what_does_not_go_together_is_said(capsys: pytest.CaptureFixture[str]) -
     for arguments, said in (
         (("--peers", "--size", "100x64"), "multiples of 64"),
         (("--peers", "--metrics"), "give one of"),
-        (("--peers", "--codecs", "jpeg"), "--codecs goes with"),
+        (("--peers", "--codecs", "jpeg"), "--codecs does nothing here: leave it away with --peers"),
+        (("--metrics", "--threads", "1"), "--threads does nothing here"),
+        (("--viewer", "--size", "64x64"), "--size does nothing here"),
     ):
         assert run("bench", *arguments) == 2
         assert said in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""The .hflic file: 24 to 30 bytes around one coded payload.
+"""The .hflic file: 22 to 25 bytes around one coded payload.
 
 offset  size  field
 0       4     magic 8B 48 46 4C

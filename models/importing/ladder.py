@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from models import weights
-from models.bitstream.container import parse
+from models.bitstream.container import FINGERPRINT_BYTES, parse
 from models.codec import QUIET, TARGET_TOLERANCE, Encoding, Rate, Watch, timed
 from models.errors import BitstreamError
 from models.learned import LearnedCodec
@@ -48,6 +49,17 @@ class RateLadderCodec(LearnedCodec):
     ) -> None:
         super().__init__(files[-1], device)
         self._files, self._load = tuple(files), load
+
+    @property
+    def files(self) -> tuple[weights.WeightsFile, ...]:
+        """The networks, lowest rate first."""
+        return self._files
+
+    @property
+    def all_weights(self) -> str:
+        """See models.codec.behind: a hash of all the networks' fingerprints."""
+        together = "".join(file.fingerprint for file in self._files)
+        return hashlib.blake2b(together.encode(), digest_size=FINGERPRINT_BYTES).hexdigest()
 
     def encode(self, picture: Picture, rate: Rate, watch: Watch = QUIET, refine: int = 0) -> Encoding:
         """See models.codec.Codec. A wanted size takes the rate whose file comes nearest to it."""
