@@ -20,6 +20,7 @@ from models.assets import frozen
 from models.errors import HflicError
 
 if TYPE_CHECKING:
+    from models.training import publish
     from models.training.processes import Processes
     from models.training.recipes import Recipe
     from models.training.trainer import Progress
@@ -151,14 +152,21 @@ def _publish(runs: Path, validation: Path | None, data: Path | None) -> None:
     from models.training.start import losses_of
 
     losses = partial(losses_of, data=data, validation=validation) if data is not None else None
-    results = publish.publish_all(runs, validation, losses=losses, data=data)
+    results = publish.publish_all(runs, validation, losses=losses, data=data, report=_say_published)
     if not results:
         raise UsageError(f"{runs} holds no run: train first, for example with 'hflic train queue'")
-    for result in results:
-        gain = "" if result.gain is None else f" ({result.gain:+.1f}% bits against what was published)"
-        what = f"written to {result.written}" if result.written else "not better than what is published"
-        words = f" ({result.words})" if result.words else ""
-        say(f"{result.recipe}, {result.steps} steps: {what}{gain}{words}")
+    if failed := [result for result in results if result.failed]:
+        raise FailedError(f"{failed[0].recipe}: {failed[0].words}")
+
+
+def _say_published(result: publish.Published) -> None:
+    if result.failed:
+        hint(f"{result.recipe}: {result.words}")
+        return
+    gain = "" if result.gain is None else f" ({result.gain:+.1f}% bits against what was published)"
+    what = f"written to {result.written}" if result.written else "not published"
+    words = f" ({result.words})" if result.words else ""
+    say(f"{result.recipe}, {result.steps} steps: {what}{gain}{words}")
 
 
 def _needed(data: Path | None) -> Path:

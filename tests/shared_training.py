@@ -77,20 +77,22 @@ def _trained(photos: Path, out: Path, processes: Processes) -> dict[str, Any]:
     result["eye gradients"] = averaged_gradients(eye)
     result["eye"] += [eye.train_step() for _ in range(STEPS - 1)]
     result["eye state"] = whole_state(eye)
-    result["followed state"] = _followed(photos, out / "followed", processes, base)
+    result["followed state"], result["followed step"] = _followed(photos, out / "followed", processes, base)
     result |= _stopped(photos, out / "stopped", processes)
     plain.close()
     eye.close()
     return result
 
 
-def _followed(photos: Path, out: Path, processes: Processes, base: CompressionNetwork) -> dict[str, Tensor]:
-    """A run that goes on at a round after its base was published anew, which one process sees and one not."""
+def _followed(
+    photos: Path, out: Path, processes: Processes, base: CompressionNetwork
+) -> tuple[dict[str, Tensor], int]:
+    """A run that goes on after both it and its base were published, which only the first process sees."""
     torch.manual_seed(6)
     older = build(tiny_elic()).state_dict()
     own = {k: v + 0.01 if v.is_floating_point() else v for k, v in older.items()}
     recipe = replace(EYE, rounds=EYE.rounds * 2)
-    start = Continued(own, recipe.rounds[0].steps, 0.0, older)
+    start = Continued(own, recipe.rounds[0].steps if processes.first else 5, 0.0, older)
     run = PerceptualTrainer(
         recipe,
         photos,
@@ -103,7 +105,7 @@ def _followed(photos: Path, out: Path, processes: Processes, base: CompressionNe
         start=lambda: start,
     )
     run.close()
-    return whole_state(run)
+    return whole_state(run), run.step
 
 
 def _stopped(photos: Path, out: Path, processes: Processes) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from models.codec import Rate
 from models.importing.convert import _check_names, convert
 from models.importing.families import renewed
 from models.importing.install import install
+from models.importing.ladder import RateLadderCodec
 from models.importing.layout import recognise
 from models.importing.loss import ExactLoss
 from models.networks.base import CompressionNetwork
@@ -350,6 +351,11 @@ def test_several_under_one_id_are_its_rates(tmp_path: Path, monkeypatch: pytest.
         decoded = codecs.decode(file.data)
         assert np.array_equal(decoded.pixels, coder.decode(file.data).pixels)
         codecs.read_back(coder, file.data)
+    assert isinstance(coder, RateLadderCodec) and codecs.get("elic-5:rates") is coder
+    coder.files[1].path.unlink()
+    fewer = codecs.get("elic-5:rates")
+    assert "2 networks" in fewer.info()["rates"] and fewer.weights == coder.weights
+    assert codecs.behind(fewer) != codecs.behind(coder)
 
 
 def test_only_the_latest_rates_stay_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

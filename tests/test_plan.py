@@ -85,6 +85,17 @@ def test_a_run_tells_the_pace_of_its_recipe_and_larger_crops_cost_more(tmp_path:
     assert other.seconds_per_step == pytest.approx(0.6 * share), "estimated at the speed of the one that ran"
 
 
+def test_the_pace_is_that_of_the_steps_that_ran_here(tmp_path: Path) -> None:
+    (tmp_path / "hflic-lite").mkdir()
+    state = {"step": 9100, "seconds": 9050.0, "begun": (9000, 9000.0)}
+    atomic_save(state, tmp_path / "hflic-lite" / CHECKPOINT)
+    row = next(r for r in plan.queue_rows(tmp_path) if r.recipe == "hflic-lite")
+    assert row.measured and row.seconds_per_step == pytest.approx(0.5)
+    atomic_save(state | {"step": 9010, "seconds": 9040.0}, tmp_path / "hflic-lite" / CHECKPOINT)
+    row = next(r for r in plan.queue_rows(tmp_path) if r.recipe == "hflic-lite")
+    assert not row.measured, "ten steps tell no pace"
+
+
 def test_every_recipe_has_hours_before_anything_ran(tmp_path: Path) -> None:
     rows = [*plan.queue_rows(tmp_path), *plan.other_rows(tmp_path)]
     assert {row.recipe for row in rows} == {*RECIPES, *PERCEPTUAL}

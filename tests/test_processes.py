@@ -131,6 +131,7 @@ def test_two_processes_follow_one(tmp_path: Path) -> None:
         assert furthest(alone["eye gradients"], rank["eye gradients"]) < 1e-3
     assert furthest(alone["plain state"], ranks[0]["plain state"]) < 1e-2
     assert all(torch.equal(v, alone["followed state"][k]) for k, v in ranks[0]["followed state"].items())
+    assert [rank["followed step"] for rank in (alone, *ranks)] == [alone["followed step"]] * 3
     for kind in ("plain state", "eye state", "followed state"):
         first, second = (rank[kind] for rank in ranks)
         assert [name for name in first if not torch.equal(first[name], second[name])] == []

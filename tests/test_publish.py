@@ -31,14 +31,14 @@ from tests.training_photos import make_photos
 RECIPE = RECIPES["elic-5-lite"]
 
 
-def _checkpoint(run: Path, noise: float, step: int = 7) -> None:
+def _checkpoint(run: Path, noise: float, step: int = 7, recipe: str = RECIPE.name) -> None:
     torch.manual_seed(3)
     network = builders.build(RECIPE.network())
     state = {k: v.clone() for k, v in network.state_dict().items()}
     ema = {k: v + noise * torch.randn_like(v) for k, v in state.items() if k.startswith("g_s")}
     run.mkdir(parents=True, exist_ok=True)
     atomic_save(
-        {"recipe": RECIPE.name, "network": state, "ema": ema, "step": step, "seconds": 36.0}, run / CHECKPOINT
+        {"recipe": recipe, "network": state, "ema": ema, "step": step, "seconds": 36.0}, run / CHECKPOINT
     )
 
 
@@ -72,6 +72,53 @@ def test_published_file_carries_its_card_and_continues_training(
     assert publish.published_steps(begun_like, tmp_path / "out") == begun_like.steps
     network = builders.build(RECIPE.network())
     assert not network.load_state_dict(state).missing_keys
+
+
+def test_weights_that_are_replaced_while_they_are_read_are_read_again(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    _checkpoint(tmp_path / "one", noise=0.0)
+    publish.publish(RECIPE, tmp_path / "one", photos, out)
+    path = publish.folder_of(RECIPE, out)
+    real, stale = weights.read_header, [replace(weights.read_header(path), fingerprint="00" * 32)]
+    monkeypatch.setattr(weights, "read_header", lambda p: stale.pop() if stale else real(p))
+    start = publish.published_start(RECIPE, out)
+    assert start is not None and start[1] == 7
+    damaged = replace(real(path), fingerprint="00" * 32)
+    monkeypatch.setattr(weights, "read_header", lambda _: damaged)
+    with pytest.raises(WeightsError, match="damaged"):
+        publish.published_start(RECIPE, out)
+
+
+def test_what_others_have_begun_from_does_not_replace_them(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """HiFiC's squared-error stage has the id of the codec it leads to."""
+    out = tmp_path / "out"
+    _checkpoint(tmp_path / "one", noise=0.001)
+    written = publish.publish(RECIPE, tmp_path / "one", photos, out).written
+    assert written is not None
+    before = written.read_bytes()
+    later = replace(PERCEPTUAL["po-elic-lite"], name=RECIPE.name, base="stage")
+    monkeypatch.setitem(PERCEPTUAL, RECIPE.name, later)
+    stage = replace(RECIPE, name="stage")
+    _checkpoint(tmp_path / "better", noise=0.0, recipe="stage")
+    result = publish.publish(stage, tmp_path / "better", photos, out)
+    assert result.written is None and "has begun from it" in result.words and written.read_bytes() == before
+
+
+def test_a_run_that_cannot_be_published_leaves_the_others(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs, out, told = tmp_path / "runs", tmp_path / "out", []
+    bad = replace(RECIPE, name="bad")
+    monkeypatch.setattr(publish, "RECIPES", {"bad": bad, RECIPE.name: RECIPE})
+    _checkpoint(runs / "bad", noise=0.0)  # a run of another recipe
+    _checkpoint(runs / RECIPE.name, noise=0.0)
+    found = publish.publish_all(runs, photos, out, report=told.append)
+    assert told == found and [result.failed for result in found] == [True, False]
+    assert "holds a run of elic-5-lite" in found[0].words and found[1].written is not None
 
 
 @pytest.mark.parametrize("levels", [10, 11])
@@ -198,6 +245,13 @@ def test_the_card_keeps_what_earlier_steps_looked_at(photos: Path, tmp_path: Pat
     assert first.extra == {} and second.extra == {"earlier": [{"steps": 2200, "notes": "LPIPS 9"}]}
     assert [stretch["steps"] for stretch in third.extra["earlier"]] == [2200, 2201]
     assert card(6600, third).extra == third.extra  # judged as before
+    told = "LPIPS 1, hinge adversary 0.15; style from step 2,200; adversary from step 8,800; x"
+    ahead = card(8900, replace(first, steps=8800, notes=told)).extra["earlier"]
+    assert ahead == [{"steps": 8800, "notes": "LPIPS 1; style from step 2,200; x"}]
+    based = publish.card_of(
+        recipe, tmp_path, {"step": 5, "seconds": 0.0, "base_steps": 48_400}, photos, None, None
+    )
+    assert based.extra == {"base_steps": 48_400}
     assert card(6600, replace(first, recipe="hflic-lite")).extra == {}  # not what it went on from
     told = about(weights.WeightsFile(tmp_path / "w", third, "ab" * 32), None, "a paper")
     assert told["earlier"] == "to step 2200: LPIPS 9 | to step 2201: LPIPS 8"

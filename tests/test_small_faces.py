@@ -101,6 +101,18 @@ def test_data_fetched_anew_costs_no_search_where_the_runs_kept_the_faces(
     assert again.asked == 0
 
 
+def test_what_another_process_finds_meanwhile_stays(photos: Path) -> None:
+    first, second = faces(photos, Detector()), faces(photos, Detector())
+    first.boxes(0)
+    second.boxes(1)
+    second.save()
+    first.save()
+    again = Detector()
+    assert [faces(photos, again).boxes(i) for i in (0, 1)] == [[], [SPOT]]
+    assert again.asked == 0
+    assert sorted(p.name for p in photos.iterdir() if "small-faces" in p.name) == [CACHE]
+
+
 def test_a_damaged_or_unwritable_cache_only_costs_the_search(
     photos: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -20,7 +20,7 @@ from models.networks.elic import ElicConfig, Stage
 from models.networks.hific import HificConfig
 from models.networks.rate import RateLadder
 from models.training.perceptual_recipes import PerceptualRecipe
-from models.training.recipes import QUEUE, Recipe, Round
+from models.training.recipes import QUEUE, RECIPES, Recipe, Round
 from models.training.start import recipe_named
 from models.training.trainer import (
     CHECKPOINT,
@@ -30,6 +30,7 @@ from models.training.trainer import (
     atomic_save,
     averaged,
     load_checkpoint,
+    load_run,
 )
 from models.training.validation import validate
 from tests.training_photos import make_photos
@@ -152,6 +153,8 @@ def test_a_folder_of_another_recipe_is_refused(photos: Path, tmp_path: Path) -> 
     run.close()
     with pytest.raises(TrainingError, match="holds a run of tiny"):
         trainer(photos, tmp_path / "run", replace(TINY, name="other"))
+    with pytest.raises(TrainingError, match=r"holds a run of tiny: choose another --out"):
+        load_run(RECIPES["elic-lite"], tmp_path / "run")  # whose rates are others too
 
 
 def test_a_run_of_a_shorter_ladder_is_refused_and_stays(photos: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -181,7 +182,8 @@ def test_without_its_run_a_perceptual_recipe_goes_on_from_what_is_published(
         if made:
             base.save()
         run = begun()
-        assert (run.step, run.seconds) == (3, 5.0)
+        assert (run.step, run.seconds, run.begun) == (3, 5.0, (3, 5.0))
+        assert run.base_steps == 2, "of the base that is published"
         assert all(torch.equal(v, ours[k]) for k, v in run.network.named_parameters())
         assert all(torch.equal(run.ema.shadow[k], ours[k]) for k in run.ema.shadow)
         assert all(torch.equal(v, bases[k]) for k, v in run.base.named_parameters())
@@ -199,12 +201,29 @@ def test_without_its_run_a_perceptual_recipe_goes_on_from_what_is_published(
     assert run.step == 3
     for name, value in run.network.named_parameters():
         torch.testing.assert_close(value, ours[name] + reached[name] - bases[name])
-    assert run.base is not None
+    assert run.base is not None and run.base_steps == 3
     assert all(torch.equal(v, reached[k]) for k, v in run.base.named_parameters())
+    run.save()
+    again = begun()
+    assert (again.base_steps, again.begun) == (3, (3, 5.0))
+    (runs / "tiny-eye" / CHECKPOINT).unlink()
     known["tiny"] = (bases, 4, 1.0)
     run = begun()
     assert run.step == 0, "a base that has not come so far is another one"
     assert all(torch.equal(v, reached[k]) for k, v in run.network.named_parameters())
+
+
+def test_weights_that_have_not_followed_their_published_base_are_told(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    ours = {k: v for k, v in build(TINY.network()).state_dict().items() if v.is_floating_point()}
+    monkeypatch.setattr(start, "published_start", lambda recipe: (ours, 3, 5.0))
+    for told, lost in ((None, False), (3, False), (2, True)):
+        monkeypatch.setattr(start, "base_steps_told", lambda recipe, told=told: told)
+        caplog.clear()
+        with caplog.at_level(logging.WARNING):
+            assert start.continued(EYE, tmp_path) is not None
+        assert ("what that learned between is not taken over" in caplog.text) == lost
 
 
 def test_a_decoder_alone_goes_on_from_the_published_one(

@@ -42,22 +42,25 @@ LEAST_BASE_BPP = 0.05  # a flat crop's rate counts as this much, so that it does
 class Continued:
     """What a run without a checkpoint goes on from.
 
-    weights, steps, seconds: of the recipe itself; base: the weights of its base that belong to them. None
-    for a recipe that is not measured against one, or where its base's are gone: it is measured against its
-    own weights of today, and never follows another base.
+    weights, steps, seconds: of the recipe itself; base: the weights of its base that belong to them, or the
+    nearest to those there are, and base_steps how far they were trained. None for a recipe that is not
+    measured against one, or where its base's are gone: it is measured against its own weights of today, and
+    never follows another base.
     """
 
     weights: dict[str, Tensor]
     steps: int
     seconds: float
     base: Mapping[str, Tensor] | None
+    base_steps: int | None = None
 
 
 Masks = Callable[[Sequence[Place], int], Tensor]
 
 
 class PerceptualTrainer(Trainer):
-    """`base` gives the weights of the squared-error stage; `masks` the small faces of crops, where wanted.
+    """`base` gives the weights of the squared-error stage, and `base_steps` how far those were trained;
+    `masks` the small faces of crops, where wanted.
 
     A checkpoint carries the discriminator and the base too, so that resuming needs neither again.
     """
@@ -71,6 +74,7 @@ class PerceptualTrainer(Trainer):
         out: Path,
         *,
         base: Callable[[], Mapping[str, Tensor] | None],
+        base_steps: Callable[[], int | None] = lambda: None,
         trunk: Callable[[TrunkName], Features] = trunk,
         masks: Masks | None = None,
         processes: Processes | None = None,
@@ -80,7 +84,8 @@ class PerceptualTrainer(Trainer):
         minutes_between_checkpoints: float = 3.0,
         validate_every: int = 2000,
     ) -> None:
-        self._weights_of_base = base
+        self._weights_of_base, self._steps_of_base = base, base_steps
+        self.base_steps: int | None = None
         there = (out / CHECKPOINT).exists()
         self._continued = start() if start is not None and not there else None
         self._alone = self._continued is not None and self._continued.base is None
@@ -105,7 +110,7 @@ class PerceptualTrainer(Trainer):
         return (found.weights, found.steps, found.seconds) if found is not None else None
 
     def _settle(self) -> None:
-        if self._alone and self.recipe.base:
+        if self._alone and self.recipe.base and self.recipe.target is None:
             log.info("%s goes on without %s, which is not published", self.recipe.name, self.recipe.base)
         self._go_over()
 
@@ -133,6 +138,7 @@ class PerceptualTrainer(Trainer):
         if recipe.base and not (self.out / CHECKPOINT).exists():
             known = self._continued
             weights = known.base or known.weights if known is not None else self._weights_of_base()
+            self.base_steps = known.base_steps if known is not None else self._steps_of_base()
             if weights is None:
                 raise TrainingError(
                     f"{recipe.name} begins from the weights of {recipe.base}: train those first "
@@ -152,6 +158,7 @@ class PerceptualTrainer(Trainer):
             "discriminator": self.discriminator.state_dict(),
             "d_optimizer": self.d_optimizer.state_dict(),
             "base": self.base.state_dict() if self.base is not None else {},
+            "base_steps": self.base_steps,
             "alone": self._alone,
         }
 
@@ -161,6 +168,7 @@ class PerceptualTrainer(Trainer):
         self.d_optimizer.load_state_dict(state["d_optimizer"])
         if self.base is not None:
             self.base.load_state_dict(state["base"])
+        self.base_steps = state.get("base_steps")
         self._alone = state.get("alone", False)
         self._go_over()
 
@@ -196,6 +204,7 @@ class PerceptualTrainer(Trainer):
                     frozen = self.recipe.decoder_only and not name.startswith(DECODER_PARTS)
                     own.copy_(weights[name] if frozen else own + moves[name])
         self.base.load_state_dict(dict(weights), strict=False)
+        self.base_steps = self._steps_of_base()
 
     def train_step(self) -> tuple[float, float, float]:
         """One step of the network and, once it has joined, one of the discriminator."""

@@ -18,6 +18,7 @@ from models.training.trainer import CHECKPOINT, load_checkpoint
 from models.trunks import LAYOUTS, TrunkName
 
 FORWARD_AND_BACKWARD = 3  # passes: the output, the gradient of the inputs, that of the weights
+ENOUGH = 50  # steps of a run that tell its pace: the first ones read the photographs
 SECONDS_PER_GIGAMAC = 0.0121  # hflic-lite on the two cores that made the shipped weights, 6,205 steps
 
 
@@ -42,10 +43,17 @@ class PlanRow:
 
 @dataclass(frozen=True)
 class Run:
-    """How far a run has come."""
+    """How far a run has come, and where it began: what it went on from was made elsewhere, or before."""
 
     step: int
     seconds: float
+    begun: int = 0
+    seconds_before: float = 0.0
+
+    @property
+    def here(self) -> float:
+        """Seconds of the steps since it began."""
+        return self.seconds - self.seconds_before
 
 
 def runs_in(folder: Path) -> dict[str, Run]:
@@ -55,7 +63,8 @@ def runs_in(folder: Path) -> dict[str, Run]:
         path = folder / name / CHECKPOINT
         if path.exists():
             state = load_checkpoint(path, mapped=True)
-            found[name] = Run(int(state["step"]), float(state["seconds"]))
+            begun, before = state.get("begun", (0, 0.0))
+            found[name] = Run(int(state["step"]), float(state["seconds"]), int(begun), float(before))
     return found
 
 
@@ -126,9 +135,9 @@ def pixels_seen(recipe: Recipe, step: int) -> int:
     return total
 
 
-def _work(recipe: Recipe, step: int) -> float:
-    """Multiply-accumulates up to a step, in 10^9."""
-    return training_kmac(recipe) * pixels_seen(recipe, step) / 1e6
+def _pixels_here(recipe: Recipe, run: Run) -> int:
+    """Pixels of the batches of a run's own steps."""
+    return pixels_seen(recipe, run.step) - pixels_seen(recipe, run.begun)
 
 
 class Pace:
@@ -139,16 +148,18 @@ class Pace:
     """
 
     def __init__(self, runs: dict[str, Run]) -> None:
-        self._runs = {name: run for name, run in runs.items() if run.step and run.seconds}
+        self._runs = {
+            name: run for name, run in runs.items() if run.step - run.begun >= ENOUGH and run.here > 0
+        }
         self._speeds = {  # thousand multiply-accumulates a pixel to seconds for 10^9
-            training_kmac(recipe): run.seconds / _work(recipe, run.step)
+            training_kmac(recipe): run.here / (training_kmac(recipe) * _pixels_here(recipe, run) / 1e6)
             for recipe, run in ((recipe_named(name), run) for name, run in self._runs.items())
         }
 
     def of(self, recipe: Recipe, part: Round) -> tuple[float, bool]:
         """Seconds a step of a round, and whether they were measured."""
         if (run := self._runs.get(recipe.name)) is not None:
-            return run.seconds / pixels_seen(recipe, run.step) * pixels(part), True
+            return run.here / _pixels_here(recipe, run) * pixels(part), True
         cost = training_kmac(recipe)
         nearest = min(self._speeds, key=lambda other: abs(math.log(other / cost)), default=None)
         speed = self._speeds[nearest] if nearest is not None else SECONDS_PER_GIGAMAC

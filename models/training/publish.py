@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -20,7 +21,7 @@ from models.assets import asset_folder
 from models.bitstream.tables import Tables
 from models.codec import Rate
 from models.curves import Curve, CurveError, bd_rate, scale_of
-from models.errors import WeightsError
+from models.errors import HflicError, WeightsError
 from models.learned import LearnedCodec
 from models.networks import builders
 from models.networks.base import CompressionNetwork
@@ -58,7 +59,8 @@ class Published:
     """What became of one run.
 
     gain: BD-rate in percent against what was published, the mean over the metrics that judge; None where
-    nothing was or the curves are too far apart to compare. words: what else there is to tell.
+    nothing was or the curves are too far apart to compare. words: what else there is to tell; failed: they
+    are an error.
     """
 
     recipe: str
@@ -66,6 +68,7 @@ class Published:
     written: Path | None
     gain: float | None
     words: str = ""
+    failed: bool = False
 
 
 def folder_of(recipe: Recipe, folder: Path | None = None) -> Path:
@@ -93,7 +96,13 @@ def published_start(
     file = weights.read_header(path)
     if file.card.recipe != recipe.name:
         return None
-    network, _ = weights.load(file)
+    try:
+        network, _ = weights.load(file)
+    except WeightsError:
+        before, file = file, weights.read_header(path)
+        if file.fingerprint == before.fingerprint:
+            raise
+        network, _ = weights.load(file)  # it was replaced between header and tensors
     found = grown(network.state_dict(), network.config, recipe.network())
     return found, file.card.steps, file.card.hours * 3600
 
@@ -114,6 +123,15 @@ def own_decoder(
     return (base, decoder) if its_own else None
 
 
+def own_card(recipe: Recipe, folder: Path | None = None) -> weights.Card | None:
+    """The card of what is published for a recipe and made by it, None where there is none."""
+    try:
+        card = weights.read_header(folder_of(recipe, folder)).card
+    except WeightsError:
+        return None
+    return card if card.recipe == recipe.name else None
+
+
 def published_steps(recipe: Recipe, folder: Path | None = None) -> int:
     """How far what is published for a recipe was trained, 0 where nothing is that a run could go on from.
 
@@ -127,10 +145,22 @@ def published_steps(recipe: Recipe, folder: Path | None = None) -> int:
         card = weights.read_header(folder_of(recipe, folder)).card
     except WeightsError:
         return 0
-    later = PERCEPTUAL.get(card.recipe)
-    if later is not None and later.base == recipe.name:
+    if _began_from(recipe, card):
         return recipe.steps
     return card.steps if card.recipe == recipe.name else 0
+
+
+def _began_from(recipe: Recipe, card: weights.Card) -> bool:
+    """Whether what is published under a recipe's id has begun from that recipe."""
+    later = PERCEPTUAL.get(card.recipe)
+    return later is not None and later.base == recipe.name
+
+
+def base_steps_told(recipe: PerceptualRecipe, folder: Path | None = None) -> int | None:
+    """How far the base of a recipe's published weights was trained, None where their card does not tell."""
+    card = own_card(recipe, folder)
+    told = card.extra.get("base_steps") if card is not None else None
+    return told if isinstance(told, int) else None
 
 
 def _revision() -> str:
@@ -258,6 +288,7 @@ def card_of(
     steps = int(state["step"])
     notes = _judged_by(recipe, steps) if isinstance(recipe, PerceptualRecipe) else ""
     earlier = _earlier(before, notes) if before is not None and before.recipe == recipe.name else []
+    base_steps = state.get("base_steps")
     return weights.Card(
         codec=recipe.codec,
         network=network,
@@ -272,16 +303,27 @@ def card_of(
         validation_data=f"{pictures} photographs spread over '{validation.name}', real files and decodes",
         losses=losses(recipe, run) if losses is not None else last_losses(run),
         notes=notes,
-        extra={"earlier": earlier} if earlier else {},
+        extra={
+            **({"base_steps": base_steps} if base_steps is not None else {}),
+            **({"earlier": earlier} if earlier else {}),
+        },
     )
 
 
 def _earlier(before: weights.Card, notes: str) -> list[dict[str, Any]]:
     """What judged the steps before these, the last of each stretch with the steps it came to."""
-    known = [*before.extra.get("earlier", ())]
-    if before.notes and before.notes != notes:
-        known.append({"steps": before.steps, "notes": before.notes})
+    known, told = [*before.extra.get("earlier", ())], _without_the_later(before)
+    if told and told != notes:
+        known.append({"steps": before.steps, "notes": told})
     return known
+
+
+def _without_the_later(card: weights.Card) -> str:
+    """A card's notes; those of cards before revision b9434a7 tell of an adversary that was to join later."""
+    later = re.search(r"; adversary from step ([\d,]+)", card.notes)
+    if later is None or int(later[1].replace(",", "")) < card.steps:
+        return card.notes
+    return re.sub(r", [a-z]+ adversary [\d.]+", "", card.notes.replace(later[0], ""))
 
 
 def _judged_by(recipe: PerceptualRecipe, steps: int) -> str:
@@ -325,12 +367,15 @@ def publish(
 
     Raises WeightsError where the file would be too large or the network cannot be exact.
     """
+    target = folder_of(recipe, folder)
+    there = weights.read_header(target) if target.exists() else None
+    if there is not None and _began_from(recipe, there.card):
+        words = f"{there.card.recipe} is published there, which has begun from it"
+        return Published(recipe.name, int(load_run(recipe, run)["step"]), None, None, words)
     state = load_run(recipe, run)
     own = builders.build(recipe.network()).state_dict()
     reached = {k: v for k, v in {**state["network"], **state["ema"]}.items() if k in own}
     judges = _FOR_THE_EYE if isinstance(recipe, PerceptualRecipe) else ("psnr",)
-    target = folder_of(recipe, folder)
-    there = weights.read_header(target) if target.exists() else None
     card = card_of(recipe, run, state, validation, losses, there.card if there is not None else None)
 
     def draft(parameters: dict[str, Tensor], card: weights.Card) -> _Draft:
@@ -421,16 +466,34 @@ def publish_all(
     folder: Path | None = None,
     losses: Callable[[Recipe, Path], dict[str, Any]] | None = None,
     data: Path | None = None,
+    report: Callable[[Published], None] = lambda _: None,
 ) -> list[Published]:
-    """Publish every run that has a checkpoint; `data` as in `publish`."""
-    from models.training.publish_decoder import publish_decoder
+    """Publish every run that has a checkpoint; `data` as in `publish`. A run that cannot be is told and left.
 
+    `report` gets each result as it comes.
+    """
     results = []
     for name, recipe in {**RECIPES, **PERCEPTUAL, **PAPER}.items():
         if (runs / name / CHECKPOINT).exists():
-            alone = isinstance(recipe, PerceptualRecipe) and recipe.decoder_only
-            if alone:
-                results.append(publish_decoder(recipe, runs / name, validation, folder, losses))
-            else:
-                results.append(publish(recipe, runs / name, validation, folder, losses, data))
+            try:
+                result = _publish_either(recipe, runs / name, validation, folder, losses, data)
+            except HflicError as error:
+                result = Published(name, 0, None, None, str(error), failed=True)
+            report(result)
+            results.append(result)
     return results
+
+
+def _publish_either(
+    recipe: Recipe,
+    run: Path,
+    validation: Path,
+    folder: Path | None,
+    losses: Callable[[Recipe, Path], dict[str, Any]] | None,
+    data: Path | None,
+) -> Published:
+    from models.training.publish_decoder import publish_decoder
+
+    if isinstance(recipe, PerceptualRecipe) and recipe.decoder_only:
+        return publish_decoder(recipe, run, validation, folder, losses)
+    return publish(recipe, run, validation, folder, losses, data)

@@ -45,7 +45,8 @@ def run_queue(
         for name, rounds in QUEUE:
             recipe = recipe_named(name)
             goal = goal_of(recipe, rounds)
-            if (steps_done(runs / name) or published_steps(recipe)) >= goal:
+            done = (steps_done(runs / name) or published_steps(recipe)) >= goal
+            if processes.any(done):  # what is published may have changed between two processes' looks
                 continue
             trainer = trainer_for(
                 name, data, runs / name, runs=runs, validation=validation, processes=processes

@@ -12,6 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from models.errors import OutputError
+from models.files import write_file
 from models.picture import Picture
 from models.training.data import Photographs, Place
 
@@ -86,11 +88,10 @@ class SmallFaces:
     def save(self) -> None:
         """Write what is known; a folder that cannot be written only costs the search next time."""
         for file in self._files:
-            temporary = file.with_name(file.name + ".tmp")
+            self._known = self._load(file) | self._known  # another process keeps what it finds there too
             try:
-                temporary.write_text(json.dumps(self._known), encoding="utf-8")
-                temporary.replace(file)
-            except OSError as error:
+                write_file(file, json.dumps(self._known).encode())
+            except OutputError as error:
                 log.warning("the faces found are not kept: %s", error)
         self._unsaved = 0
 

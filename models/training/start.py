@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,11 +17,13 @@ from models.training.paper_recipes import PAPER
 from models.training.perceptual_recipes import PERCEPTUAL, PerceptualRecipe
 from models.training.perceptual_trainer import Continued, PerceptualTrainer
 from models.training.processes import Processes
-from models.training.publish import published_start
+from models.training.publish import base_steps_told, own_card, published_start
 from models.training.publish_decoder import published_decoder
 from models.training.recipes import RECIPES, Recipe
 from models.training.small_faces import SmallFaces
 from models.training.trainer import CHECKPOINT, Trainer, TrainingError, load_checkpoint, load_run
+
+log = logging.getLogger(__name__)
 
 
 def recipe_named(name: str) -> Recipe:
@@ -40,6 +43,22 @@ def weights_reached(name: str, runs: Path) -> dict[str, Tensor] | None:
         return weights
     published = published_start(recipe_named(name))
     return published[0] if published is not None else None
+
+
+def steps_reached(name: str, runs: Path) -> int | None:
+    """The steps of `weights_reached`."""
+    path = runs / name / CHECKPOINT
+    if path.exists():
+        return int(load_checkpoint(path, mapped=True)["step"])
+    card = own_card(recipe_named(name))
+    return card.steps if card is not None else None
+
+
+def base_steps_of(recipe: PerceptualRecipe, runs: Path) -> int | None:
+    """How far the weights of `base_of` were trained, None where there are none."""
+    if recipe.decoder_only and (card := own_card(recipe_named(recipe.base))) is not None:
+        return card.steps
+    return steps_reached(recipe.base, runs)
 
 
 def base_of(recipe: PerceptualRecipe, runs: Path) -> dict[str, Tensor] | None:
@@ -97,8 +116,7 @@ def continued(recipe: PerceptualRecipe, runs: Path) -> Continued | None:
     from the published one, for the files of the published base.
     """
     if recipe.decoder_only:
-        decoder, base = published_decoder(recipe), published_start(recipe_named(recipe.base))
-        return Continued(*decoder, base=base[0]) if decoder is not None and base is not None else None
+        return _decoder_continued(recipe)
     published = published_start(recipe)
     if published is None:
         return None
@@ -108,7 +126,31 @@ def continued(recipe: PerceptualRecipe, runs: Path) -> Continued | None:
     path = runs / recipe.base / CHECKPOINT
     if path.exists() and (base is None or load_checkpoint(path, mapped=True)["step"] < base[1]):
         return None
-    return Continued(*published, base=base[0] if base is not None else None)
+    if base is None:
+        return Continued(*published, base=None)
+    _tell_what_is_lost(recipe, base[1])
+    return Continued(*published, base=base[0], base_steps=base[1])
+
+
+def _decoder_continued(recipe: PerceptualRecipe) -> Continued | None:
+    decoder, base = published_decoder(recipe), published_start(recipe_named(recipe.base))
+    if decoder is None or base is None:
+        return None
+    return Continued(*decoder, base=base[0], base_steps=base[1])
+
+
+def _tell_what_is_lost(recipe: PerceptualRecipe, steps: int) -> None:
+    """Say so where a recipe's published weights have not followed the base that is published."""
+    own = base_steps_told(recipe)
+    if own is not None and own != steps:
+        log.warning(
+            "%s was trained on %s after %d steps, and %d are published now: what that learned between is not "
+            "taken over. Begin a run before its base is published, and it will be",
+            recipe.name,
+            recipe.base,
+            own,
+            steps,
+        )
 
 
 def trainer_for(
@@ -148,6 +190,7 @@ def trainer_for(
         photographs,
         out,
         base=partial(base_of, recipe, runs) if follow or not (out / CHECKPOINT).exists() else lambda: None,
+        base_steps=partial(base_steps_of, recipe, runs),
         start=partial(continued, recipe, runs),
         masks=masks,
         processes=processes,

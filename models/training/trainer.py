@@ -105,8 +105,10 @@ def load_checkpoint(path: Path, *, mapped: bool = False) -> dict[str, Any]:
 
 
 def load_run(recipe: Recipe, run: Path) -> dict[str, Any]:
-    """The checkpoint of a recipe's run. Raises TrainingError where it has other rates or latents."""
+    """A recipe's checkpoint. Raises TrainingError where it is another recipe's or has other rates."""
     state = load_checkpoint(run / CHECKPOINT)
+    if state["recipe"] != recipe.name:
+        raise TrainingError(f"{run} holds a run of {state['recipe']}: choose another --out")
     config = recipe.network()
     gains = [v for k, v in state["network"].items() if k.startswith(GAINS)]
     if config.ladder is not None:
@@ -162,6 +164,7 @@ class Trainer:
         self.ema = Ema(self.network, recipe.ema)
         self.step = 0
         self.seconds = 0.0
+        self.begun = (0, 0.0)  # steps and seconds of other machines, or of an earlier run here
         self.watch = LossWatch()
         self._stop = False
         self.scalars: dict[str, float] = {}
@@ -170,11 +173,19 @@ class Trainer:
             self._resume(load_run(recipe, out))
         elif start is not None and (published := start()) is not None:
             weights, self.step, self.seconds = published
+            self.begun = (self.step, self.seconds)
             self.network.load_state_dict(weights, strict=False)
             self.ema = Ema(self.network, recipe.ema)
             log.info("beginning %s at step %d with given weights", recipe.name, self.step)
             self._settle()
         self.processes.agree(self._beginning())
+        self._agree_on_the_step()
+
+    def _agree_on_the_step(self) -> None:
+        """Weights may be published between one process's look at them and another's."""
+        at = torch.tensor([self.step, self.seconds], dtype=torch.float64, device=self.processes.device)
+        self.processes.agree([at])
+        self.step, self.seconds = int(at[0]), float(at[1])
 
     def _trainable(self, name: str) -> bool:
         """Whether a parameter of the network follows the recipe's loss."""
@@ -191,8 +202,6 @@ class Trainer:
         """Whatever else follows from given weights; called before all processes agree on them."""
 
     def _resume(self, state: dict[str, Any]) -> None:
-        if state["recipe"] != self.recipe.name:
-            raise TrainingError(f"{self.out} holds a run of {state['recipe']}: choose another --out")
         own = self.network.state_dict()
         # CompressAI's bottleneck, which earlier checkpoints were made with, has buffers of its own
         self.network.load_state_dict({k: v for k, v in state["network"].items() if k in own})
@@ -201,6 +210,8 @@ class Trainer:
             group["fused"] = True  # which checkpoints of earlier versions do not say
         self.optimizer.load_state_dict(state["optimizer"])
         self.step, self.seconds = state["step"], state["seconds"]
+        step, seconds = state.get("begun", (0, 0.0))
+        self.begun = (int(step), float(seconds))
         self.watch = LossWatch(state.get("losses", ()))
 
     def save(self) -> None:
@@ -225,6 +236,7 @@ class Trainer:
             "optimizer": self.optimizer.state_dict(),
             "step": self.step,
             "seconds": self.seconds,
+            "begun": self.begun,
             "losses": list(self.watch.losses),
         }
 
