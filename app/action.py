@@ -14,9 +14,11 @@ class Facts:
     original: bool = False  # the original is open
     left_file: bool = False  # the left side has a compressed file
     right_file: bool = False
+    left_done: bool = False  # the left side shows what was chosen, not what fills its place
+    right_done: bool = False
     several: bool = False  # more than one picture was opened
     working: bool = False  # something runs that can be cancelled
-    failed: bool = False  # a side failed or was stopped
+    failed: bool = False  # something failed or was stopped that can be tried again
     difference: bool = False  # difference mode
     undo: bool = False  # a change of the view or the sides can be taken back
     redo: bool = False

@@ -72,8 +72,20 @@ ACTIONS: tuple[Action, ...] = (
         "Save the right side's compressed file, ready made",
         lambda f: f.right_file,
     ),
-    Action("png_left", "Save A decoded, as PNG\u2026", FILE, 3, enabled=_picture),
-    Action("png_right", "Save B decoded, as PNG\u2026", FILE, 3, enabled=_picture),
+    Action(
+        "png_left",
+        "Save A decoded, as PNG\u2026",
+        FILE,
+        3,
+        enabled=lambda f: f.picture and f.left_done,
+    ),
+    Action(
+        "png_right",
+        "Save B decoded, as PNG\u2026",
+        FILE,
+        3,
+        enabled=lambda f: f.picture and f.right_done,
+    ),
     *_SHARING,
     Action(
         "export_crop",

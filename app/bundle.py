@@ -42,9 +42,12 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)  # of every file in the zip: the same evidence gi
 Put = Callable[[str, bytes], None]
 
 
-def write_bundle(report: Report, pixels: Pixels, path: Path, watch: Watch = QUIET) -> None:
+def write_bundle(
+    report: Report, pixels: Pixels, path: Path, watch: Watch = QUIET, *, dots: bool = False
+) -> None:
     """Write the bundle: a zip where `path` ends in .zip, a folder where it has no suffix; all or nothing.
 
+    dots: what follows a dot in a folder's name is no suffix, as for a picture called IMG.2024.jpg.
     Raises OutputError for another suffix, an unwritable place, a folder that is not empty and a report
     without results; Cancelled.
     """
@@ -53,7 +56,7 @@ def write_bundle(report: Report, pixels: Pixels, path: Path, watch: Watch = QUIE
     if suffix == ".zip":
         with _zip(path) as put:
             _fill(report, pixels, put, watch)
-    elif suffix:
+    elif suffix and not dots:
         raise OutputError(f"cannot write {path}: a bundle is a .zip file, or a folder without a suffix")
     else:
         with _folder(path) as put:

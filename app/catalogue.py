@@ -22,6 +22,7 @@ class Catalogue(QObject):
 
     changed = Signal()
     none_learned = Signal(str)  # once: a sentence that says why
+    looked_again = Signal()  # weights came or went, and what can be used is known
     came = Signal(str)  # a sentence that says which codecs can be used now that could not before
 
     def __init__(self, desk: Desk, parent: QObject | None = None) -> None:
@@ -71,6 +72,7 @@ class Catalogue(QObject):
             *others, last = names
             both = f"{', '.join(others)} and {last}" if others else last
             self.came.emit(f"New weights were found: {both} can be used now.")
+        self.looked_again.emit()
 
     def _nothing_known(self, failure: Failure | None) -> None:
         self._learn({line.id: _why(failure) for line in CATALOGUE})

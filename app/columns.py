@@ -85,6 +85,12 @@ class Columns(QObject):
         """The wanted columns, from left to right; none without a picture."""
         return [c for c in Column if self._codecs[c]] if self._base().picture is not None else []
 
+    @property
+    def failed(self) -> bool:
+        """Whether a column failed or was stopped."""
+        phases = [self._compressor.progress(key).phase for key in self.wanted()]
+        return any(phase in {Phase.FAILED, Phase.STOPPED} for phase in phases)
+
     def wanted(self) -> dict[Key, Raster]:
         """What has to be compressed for them."""
         picture = self._base().picture

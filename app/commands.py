@@ -15,10 +15,10 @@ from PySide6.QtWidgets import QApplication, QFileDialog
 
 from app import drops, theme
 from app.export import Crop, ExportCrop
+from app.kinds import Kind
 from app.labels import suggested_name
 from app.log import log_path
 from app.panels.dialogs import about_dialog, shortcuts_dialog
-from app.raster import Raster
 from app.state import METRICS, Level, Side
 from app.viewport import GAINS, ZOOM_STEP, Mode
 from models.codec import entry
@@ -181,19 +181,18 @@ class Commands:
         window, view = self._window, self._window.viewport
         size = window.canvas.size().toSizeF()
         panes = view.panes(size)
-        shown: list[Raster] = []
-        for pane in panes:
-            which = "original" if view.original_held else pane.which
-            raster = window.canvas.raster(which)
-            if raster is not None and raster not in shown:
-                shown.append(raster)
+        names = ["original"] if view.original_held else [pane.which for pane in panes]
+        shown = [raster for name in names if (raster := window.canvas.raster(name)) is not None]
         seen = view.visible(view.frame(panes[0], size))
         crop = Crop(int(seen.left()), int(seen.top()), -int(-seen.right() // 1), -int(-seen.bottom() // 1))
         at = None
         if view.mode is Mode.SPLIT and len(shown) == 2:
-            at = round(view.to_picture(panes[1].rect.topLeft(), view.frame(panes[1], size)).x())
-        look = (view.gain, view.kind) if view.mode is Mode.DIFFERENCE and not view.original_held else ()
-        task = ExportCrop(path, crop, tuple(raster.digest for raster in shown), at, *look)
+            corner = view.to_picture(panes[1].rect.topLeft(), view.frame(panes[1], size))
+            at = round(corner.y() if view.across else corner.x())
+        difference = view.mode is Mode.DIFFERENCE and not view.original_held
+        gain, kind = (view.gain, view.kind) if difference else (1, Kind.ABSOLUTE)
+        digests = tuple(raster.digest for raster in shown)
+        task = ExportCrop(path, crop, digests, at, gain, kind, view.across)
         if shown:
             window.session.save(task, shown)
 

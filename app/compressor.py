@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -10,6 +10,7 @@ from PySide6.QtCore import QObject, Signal
 
 from app.desk import Desk
 from app.keyed import STOPPED, JobsByKey
+from app.lanes import LEARNED, REFINED, lane_of
 from app.raster import Raster
 from app.state import Key, Phase, ResultCache
 from app.tasks import Coded, Compress
@@ -39,6 +40,7 @@ class Compressor(QObject):
         super().__init__(parent)
         self.cache = ResultCache()
         self._jobs = JobsByKey[Key](desk)
+        self._wanted: dict[Key, Raster] = {}
         self._ordered: dict[Key, Raster] = {}
 
     @property
@@ -58,24 +60,39 @@ class Compressor(QObject):
 
     def want(self, wanted: Mapping[Key, Raster]) -> None:
         """Start what is missing of these and of what is ordered; let go of what else runs."""
-        wanted = {**wanted, **self._ordered}
-        self._jobs.keep(wanted)
-        self._start_missing(wanted)
+        self._wanted = dict(wanted)
+        needed = self._needed()
+        self._jobs.keep(needed)
+        self._start_missing(needed)
 
     def order(self, wanted: Mapping[Key, Raster]) -> None:
         """Compress these too, shown or not, until other ones are ordered; what had failed is tried again."""
-        self._jobs.drop([key for key in self._ordered if key not in wanted])
+        before, self._ordered = self._ordered, dict(wanted)
+        self._jobs.drop(before.keys() - self._needed().keys())
         self._jobs.forgive(wanted)
-        self._ordered = dict(wanted)
         self._start_missing(wanted)
 
     def stop(self, waiting: Iterable[Key]) -> None:
         """A person's Cancel: what runs, and the given keys that wait, count as stopped."""
         self._jobs.stop([key for key in waiting if self.progress(key).phase is Phase.WAITING])
 
+    def stop_one(self, key: Key) -> None:
+        """A person's Cancel of one key, which counts as stopped unless it is done."""
+        if self.progress(key).coded is None:
+            self._jobs.stop_one(key)
+            self.changed.emit(key)
+
     def retry(self) -> None:
         """Forget failures."""
         self._jobs.retry()
+
+    def revise(self, current: Callable[[Coded], Coded | None]) -> None:
+        """Other weights are here: see `ResultCache.revise`. What networks failed at may be tried again."""
+        self.cache.revise(current)
+        self._jobs.forgive([key for key in self._jobs.failed if lane_of(key.codec) in {LEARNED, REFINED}])
+
+    def _needed(self) -> dict[Key, Raster]:
+        return {**self._wanted, **self._ordered}
 
     def _start_missing(self, wanted: Mapping[Key, Raster]) -> None:
         for key, raster in wanted.items():
@@ -84,7 +101,7 @@ class Compressor(QObject):
 
     def _start(self, key: Key, raster: Raster) -> None:
         def done(coded: Coded) -> None:
-            self.cache.put(key, coded)
+            self.cache.put(key, coded, self._needed())
             self.changed.emit(key)
 
         def failed(failure: Failure | None) -> None:

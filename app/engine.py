@@ -15,7 +15,7 @@ from enum import IntEnum
 from multiprocessing.connection import Connection
 from typing import Any
 
-from PySide6.QtCore import QObject, QThread, Signal, Slot
+from PySide6.QtCore import QObject, Qt, QThread, Signal, Slot
 
 from app.lanes import LANES, LEARNED, PLAIN
 from app.raster import Raster
@@ -88,11 +88,12 @@ class Lane(QThread):
         False when this lane has no such job.
         """
         with self._changed:
-            for job in self._waiting:
-                if job.id == job_id:
-                    job.give_up_at = 0.0
-                    self._changed.notify()
-                    return True
+            waiting = next((job for job in self._waiting if job.id == job_id), None)
+            if waiting is not None:
+                self._waiting.remove(waiting)
+                heapq.heapify(self._waiting)
+                self.told.emit(job_id, Message(Kind.CANCELLED))
+                return True
             if self._running is None or self._running.id != job_id:
                 return False
             deadline = time.monotonic() + patience
@@ -215,7 +216,8 @@ class Engine(QObject):
         self._ids = itertools.count(1)
         self._lanes = {name: Lane(name, self) for name in LANES}
         for lane in self._lanes.values():
-            lane.told.connect(self._told)
+            # Queued, so that nobody hears of a job's end while still asking for it.
+            lane.told.connect(self._told, Qt.ConnectionType.QueuedConnection)
 
     def prepare(self) -> None:
         """Start the processes that every session needs, before there is work for them."""

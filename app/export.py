@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from app.kinds import Kind, coloured
 from app.lanes import FILES
@@ -16,6 +17,7 @@ from models.picture import Picture
 if TYPE_CHECKING:
     from app.worker import Bench
 
+Pixels = NDArray[np.uint8]  # (H, W, 3)
 GAP = 8  # white pixels between crops that lie beside each other
 
 
@@ -36,10 +38,10 @@ class Crop:
 
 @dataclass(frozen=True)
 class ExportCrop:
-    """Write a crop of one picture, of two divided at a column, or of two beside each other -> the path.
+    """Write a crop of one picture, of two divided by a line, or of several beside each other -> the path.
 
-    `at`: the picture column where the second picture begins; None puts both crops beside each other.
-    `gain`, `kind`: for differences, in whose colours the pixels are written.
+    `at`: the picture column where the second picture begins, or with `across` the row; None puts all crops
+    beside each other. `gain`, `kind`: for differences, in whose colours the pixels are written.
     """
 
     path: Path
@@ -48,6 +50,7 @@ class ExportCrop:
     at: int | None = None
     gain: int = 1
     kind: Kind = Kind.ABSOLUTE
+    across: bool = False
     lane: ClassVar[str] = FILES
 
     def run(self, bench: Bench) -> Path:
@@ -56,15 +59,25 @@ class ExportCrop:
             raise OutputError("nothing of the picture is in view: move it back into the window first")
         box = np.s_[self.crop.top : self.crop.bottom, self.crop.left : self.crop.right]
         crops = [bench.picture(digest).pixels[box] for digest in self.digests]
-        if len(crops) == 1:
-            made = crops[0]
-        elif self.at is None:
-            gap = np.full((crops[0].shape[0], GAP, 3), 255, np.uint8)
-            made = np.concatenate([crops[0], gap, crops[1]], axis=1)
-        else:
-            column = min(max(self.at - self.crop.left, 0), crops[0].shape[1])
-            made = np.concatenate([crops[0][:, :column], crops[1][:, column:]], axis=1)
+        made = _beside(crops) if self.at is None else self._divided(crops[0], crops[1], self.at)
         if self.gain > 1 or self.kind is not Kind.ABSOLUTE:
             made = coloured(made, self.kind, self.gain)
         Picture(np.ascontiguousarray(made)).save(self.path)
         return self.path
+
+    def _divided(self, first: Pixels, second: Pixels, at: int) -> Pixels:
+        """The first crop up to the line, the second from there on."""
+        if self.across:
+            row = max(at - self.crop.top, 0)
+            return np.concatenate([first[:row], second[row:]], axis=0)
+        column = max(at - self.crop.left, 0)
+        return np.concatenate([first[:, :column], second[:, column:]], axis=1)
+
+
+def _beside(crops: list[Pixels]) -> Pixels:
+    """All crops in a row, with a gap between neighbours."""
+    gap = np.full((crops[0].shape[0], GAP, 3), 255, np.uint8)
+    parts = [crops[0]]
+    for crop in crops[1:]:
+        parts += [gap, crop]
+    return np.concatenate(parts, axis=1)

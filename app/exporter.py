@@ -10,21 +10,28 @@ from PySide6.QtCore import QObject, Signal, Slot
 
 from app.bundle import distinct
 from app.exporting import Form, Offer
-from app.exports import ExportCrops, ExportFiles, ExportLabelled, ExportReport, Sweep
+from app.exports import ExportCrops, ExportEvidence, ExportFiles, ExportLabelled, ExportReport, Sweep
 from app.gather import Result, report_with
+from app.judge import STOPPED, MeasureKey
 from app.report import METRICS, Box, Report
 from app.session import Session
 from app.state import Key, Phase, codec_name
 from app.worker import Task
 
+ANOTHER = "Another picture was opened meanwhile: close this and export again."
+
 
 @dataclass(frozen=True)
 class Order:
-    """What a person asked for. `boxes`: those to show, none for the place that differs most."""
+    """What a person asked for.
+
+    picture: the hash of what the offers are of; boxes: those to show, none for the place that differs most.
+    """
 
     form: Form
     path: Path
     offers: tuple[Offer, ...]
+    picture: str
     boxes: tuple[Box, ...] = ()
 
 
@@ -33,17 +40,18 @@ class Exporter(QObject):
 
     progressed = Signal(str, float)  # what is done now, how far all of it is
     ended = Signal(object, str)  # Path, or None and why not ("" when a person stopped it)
+    picture_changed = Signal()
 
     def __init__(self, session: Session, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._session = session
         self._order: Order | None = None
         self._job = 0
-        self._picture = ""  # the one the order is about, by its hash
+        self._asked: set[MeasureKey] = set()  # for this order
         session.compressor.changed.connect(self._go_on)
         session.compressor.progressed.connect(self._compressing)
         session.judge.measured.connect(self._go_on)
-        session.picture_changed.connect(self._go_on)
+        session.picture_changed.connect(self._other_picture)
         session.saver.noticed.connect(self._hear)
         self._why = ""
 
@@ -52,13 +60,23 @@ class Exporter(QObject):
         """Whether an order is being carried out."""
         return self._order is not None
 
+    @property
+    def picture(self) -> str:
+        """The hash of the open picture, "" for none."""
+        picture = self._session.picture
+        return picture.digest if picture is not None else ""
+
     def start(self, order: Order) -> None:
         """Begin; `ended` follows."""
-        picture = self._session.picture
-        if self._order is not None or picture is None or not order.offers:
+        if self._order is not None or not order.offers:
             return
-        self._order, self._job, self._picture = order, 0, picture.digest
-        self._session.compressor.order(dict.fromkeys(self._missing(), picture))
+        picture = self._session.picture
+        if picture is None or picture.digest != order.picture:
+            self.ended.emit(None, ANOTHER)
+            return
+        self._order, self._job = order, 0
+        keys = [offer.key for offer in order.offers if offer.key]
+        self._session.compressor.order(dict.fromkeys(keys, picture))
         self._go_on()
 
     def stop(self) -> None:
@@ -101,9 +119,8 @@ class Exporter(QObject):
         """Whatever is not there yet is waited for."""
         if self._order is None or self._job:
             return
-        picture = self._session.picture
-        if picture is None or picture.digest != self._picture:
-            self._end(None, "Another picture was opened meanwhile.")
+        if self.picture != self._order.picture:
+            self._end(None, ANOTHER)
             return
         progress = self._session.compressor.progress
         for key in self._missing():
@@ -111,22 +128,32 @@ class Exporter(QObject):
             if now.phase in {Phase.FAILED, Phase.STOPPED}:
                 self._end(None, f"{codec_name(key.codec)}: {now.error}")
                 return
-        if not self._missing() and not self._unmeasured(self._results()):
+        if not self._missing() and self._measured(self._order, self._results()):
             self._write(self._order, self._results())
 
-    def _unmeasured(self, results: Sequence[Result]) -> bool:
-        """Ask for the numbers that captions want; whether some are still to come."""
-        session, order = self._session, self._order
-        picture = session.picture
-        if order is None or picture is None or order.form is Form.FILES:
-            return False
+    @Slot()
+    def _other_picture(self) -> None:
+        self._go_on()
+        self.picture_changed.emit()
+
+    def _measured(self, order: Order, results: Sequence[Result]) -> bool:
+        """Ask for the numbers captions want; whether all are there. One that is stopped ends the order."""
+        picture, judge = self._session.picture, self._session.judge
+        if picture is None or order.form is Form.FILES:
+            return True
         wanted = {(name, picture.digest, coded.raster.digest): (picture, coded.raster)
                   for _, coded in results for name in METRICS}  # fmt: skip
-        missing = {key: both for key, both in wanted.items() if session.judge.measure(key) is None}
+        asked = [judge.measure(key) for key in wanted.keys() & self._asked]
+        if any(found is not None and found.absent == STOPPED for found in asked):
+            self._end(None, STOPPED)
+            return False
+        again = {key for key in wanted if judge.unfinished(key)} - self._asked
+        missing = {key: both for key, both in wanted.items() if key in again or judge.measure(key) is None}
         if missing:
             self.progressed.emit("measuring", 0.7)
-            session.judge.order(missing)
-        return bool(missing)
+            self._asked |= missing.keys()
+            judge.order(missing)
+        return not missing
 
     def _write(self, order: Order, results: list[Result]) -> None:
         found = report_with(self._session, results, order.boxes)
@@ -152,6 +179,7 @@ class Exporter(QObject):
 
     def _end(self, path: Path | None, why: str) -> None:
         self._order, self._job, self._why = None, 0, ""
+        self._asked.clear()
         self._session.compressor.order({})
         self._session.judge.order({})
         self.ended.emit(path, why)
@@ -163,6 +191,8 @@ def task_for(order: Order, report: Report) -> Task:
         items = distinct(report).items
         made = [(f"{report.stem}-{item.stem}{item.suffix}", item.encoding.data) for item in items]
         return ExportFiles(order.path, tuple(made))
+    if order.form is Form.EVIDENCE:
+        return ExportEvidence(order.path, report)
     if order.form is Form.CROPS:
         return ExportCrops(order.path, report)
     if order.form is Form.LABELLED and order.boxes:

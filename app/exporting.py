@@ -158,15 +158,19 @@ def suggested(folder: Path, stem: str, form: Form, suffix: str, box: Box | None 
 
 def placed(form: Form, path: Path, suffix: str) -> Path:
     """Where a name a person gave leads: one without a suffix of the form gets the chosen one."""
-    kinds = {kind for kind, _ in FORMS[form].kinds if kind}
-    if not suffix or not path.name or path.suffix.lower() in kinds:
+    if not suffix or not path.name or path.suffix.lower() in _files(form):
         return path
     return path.with_name(path.name + suffix)
 
 
+def _files(form: Form) -> set[str]:
+    """The suffixes of a form that are no folder."""
+    return {kind for kind, _ in FORMS[form].kinds if kind}
+
+
 def objection(form: Form, path: Path, source: Path | None) -> str:
     """Why nothing can be written there, "" where it can."""
-    folder = not path.suffix or FORMS[form].kinds == (_FOLDER,)
+    folder = _FOLDER in FORMS[form].kinds and path.suffix.lower() not in _files(form)
     reasons = (
         (not path.name, "Give a name."),
         (not path.parent.is_dir(), f"The folder {path.parent} does not exist."),

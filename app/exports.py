@@ -70,6 +70,16 @@ class ExportReport(_Export):
 
 
 @dataclass(frozen=True)
+class ExportEvidence(_Export):
+    """Write the evidence into a .zip file, or into a folder of any other name -> the path."""
+
+    def run(self, bench: Bench) -> Path:
+        """Raises what `write_bundle` does."""
+        bundle.write_bundle(self.report, bench.picture, self.path, bench.watch, dots=True)
+        return self.path
+
+
+@dataclass(frozen=True)
 class ExportLabelled(_Export):
     """Write one box of every result, framed and with captions, as PNG, PDF or SVG -> the path."""
 

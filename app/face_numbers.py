@@ -62,6 +62,11 @@ class FaceNumbers(QObject):
         """Whether a measurement is on its way."""
         return bool(self._jobs)
 
+    @property
+    def failed(self) -> bool:
+        """Whether a measurement failed or was stopped."""
+        return any(isinstance(found, str) for found in self._known.values())
+
     def of(self, view: SideView) -> FaceMetrics | str | None:
         """The numbers of a side, why there are none, or None while they are on their way."""
         if view.choice.codec == ORIGINAL:

@@ -21,9 +21,11 @@ def facts_of(session: Session, viewport: Viewport, history: History | None = Non
         original=session.picture is not None,
         left_file=_saveable(views[Side.LEFT]),
         right_file=_saveable(views[Side.RIGHT]),
+        left_done=_done(views[Side.LEFT]),
+        right_done=_done(views[Side.RIGHT]),
         several=len(session.opener.paths) > 1,
         working=session.working,
-        failed=session.judge.stopped
+        failed=any(worker.failed for worker in (session.judge, session.columns, session.face_numbers))
         or bool(session.differences.error)
         or any(view.phase in {Phase.FAILED, Phase.STOPPED} for view in views.values()),
         difference=viewport.mode is Mode.DIFFERENCE,
@@ -59,6 +61,10 @@ def comparable(left: SideView, right: SideView) -> bool:
 
 def _saveable(view: SideView) -> bool:
     return view.coded is not None and not view.stale
+
+
+def _done(view: SideView) -> bool:
+    return view.raster is not None and not view.stale
 
 
 def _kept_codec(session: Session, side: Side, before: str) -> str:

@@ -17,6 +17,8 @@ _NEEDS = {
     "original": "Open the photo itself first",
     "left_file": "Side A shows no finished compressed file",
     "right_file": "Side B shows no finished compressed file",
+    "left_done": "Side A shows no finished picture",
+    "right_done": "Side B shows no finished picture",
     "several": "Only one picture is open",
     "working": "Nothing runs",
     "failed": "Nothing failed or was stopped",

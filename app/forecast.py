@@ -34,6 +34,8 @@ SEARCHES = 1.2  # for a wanted size a second refined file is made now and then
 BOTH_WAYS = 2  # a step goes through the networks and back, to the latents alone
 _TRIES = 4
 
+Size = tuple[int, int]  # width and height
+
 
 @dataclass(frozen=True)
 class Effort:
@@ -129,85 +131,121 @@ def _speed(dtype: Any, device: str) -> float:
 
 
 class Forecaster(QObject):
-    """Weighs learned codecs before large work, remembers how long things took, and tells what to expect."""
+    """Weighs learned codecs before large work, remembers how long things took, and tells what to expect.
+
+    What was told is withdrawn once nothing of that codec runs or waits any more.
+    """
 
     noticed = Signal(object)  # Notice
+    withdrawn = Signal(object)  # Notice: it is over
 
     def __init__(self, desk: Desk, compressor: Compressor, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._desk, self._compressor = desk, compressor
         self._efforts: dict[str, Effort | None] = {}
         self._asked: set[str] = set()
-        self._pixels: dict[str, int] = {}  # picture hash to its size
+        self._pictures: dict[str, Size] = {}  # by hash
+        self._running: dict[int, Key] = {}  # by job, waiting ones too
+        self._told: dict[str, Notice] = {}  # by codec
         self._took: dict[
             tuple[str, bool], float
         ] = {}  # codec and whether a size was searched: seconds a pixel
         compressor.starting.connect(self._starting)
         compressor.changed.connect(self._learn)
+        desk.asked.connect(self._asked_for)
+        desk.ended.connect(self._ended)
 
     def expect(self, task: Task) -> float | None:
         """Seconds a task takes in all; None where nobody knows."""
-        if not isinstance(task, Compress) or task.reference not in self._pixels:
+        if not isinstance(task, Compress) or task.reference not in self._pictures:
             return None
-        pixels = self._pixels[task.reference]
+        pixels = _pixels(self._pictures[task.reference])
         took = self._took.get((task.codec, task.rate.quality is None))
         if took is not None:
             return took * pixels
         effort = self._efforts.get(task.codec)
         return effort.seconds(pixels, task.rate.quality is None) if effort is not None else None
 
+    @Slot()
+    def forget(self) -> None:
+        """Other weights are here: what codecs cost may be something else."""
+        self._efforts.clear()
+        self._asked.clear()
+        self._took.clear()
+
     @Slot(object, object)
     def _starting(self, key: Key, raster: Raster) -> None:
-        pixels = raster.width * raster.height
-        self._pixels[key.reference] = pixels
+        size = self._pictures[key.reference] = (raster.width, raster.height)
         if key.codec in self._efforts:
-            self._tell(key.codec, raster)
-        elif key.codec not in self._asked and _worth_weighing(key.codec, pixels):
-            self._asked.add(key.codec)
+            self._tell(key)
+        elif key.codec not in self._asked and _worth_weighing(key.codec, _pixels(size)):
+            self._weigh(key.codec)
 
-            def done(effort: Effort | None) -> None:
-                self._efforts[key.codec] = effort
-                self._tell(key.codec, raster)
+    def _weigh(self, codec_id: str) -> None:
+        self._asked.add(codec_id)
 
-            def fail(_: Failure | None) -> None:
-                self._asked.discard(key.codec)  # compressing says why, in a moment
+        def done(effort: Effort | None) -> None:
+            self._efforts[codec_id] = effort
+            for key in [key for key in self._running.values() if key.codec == codec_id]:
+                self._tell(key)
 
-            self._desk.ask(Weigh(key.codec), Priority.COMPRESS, done, fail)
+        def fail(_: Failure | None) -> None:
+            self._asked.discard(codec_id)  # compressing says why, in a moment
+
+        self._desk.ask(Weigh(codec_id), Priority.COMPRESS, done, fail)
+
+    @Slot(int, object)
+    def _asked_for(self, job: int, task: Task) -> None:
+        if isinstance(task, Compress):
+            self._running[job] = Key(task.reference, task.codec, task.rate)
+
+    @Slot(int)
+    def _ended(self, job: int) -> None:
+        key = self._running.pop(job, None)
+        if key is None or any(key.codec == other.codec for other in self._running.values()):
+            return
+        if (notice := self._told.pop(key.codec, None)) is not None:
+            self.withdrawn.emit(notice)
 
     @Slot(object)
     def _learn(self, key: Key) -> None:
         coded = self._compressor.cache.get(key)
-        pixels = self._pixels.get(key.reference)
-        if coded is not None and pixels:
+        size = self._pictures.get(key.reference)
+        if coded is not None and size is not None:
             took = coded.encoding.encode_s + coded.decode_s
-            self._took[key.codec, key.rate.quality is None] = took / pixels
+            self._took[key.codec, key.rate.quality is None] = took / _pixels(size)
 
-    def _tell(self, codec_id: str, raster: Raster) -> None:
-        effort, pixels = self._efforts.get(codec_id), raster.width * raster.height
-        if effort is None or not _allowed(effort, raster):
+    def _tell(self, key: Key) -> None:
+        effort, size = self._efforts.get(key.codec), self._pictures[key.reference]
+        if effort is None or key.codec in self._told or not _allowed(effort, size):
             return
-        took = self._took.get((codec_id, True))
-        seconds = took * pixels if took is not None else effort.seconds(pixels)
+        took = self._took.get((key.codec, True))
+        seconds = took * _pixels(size) if took is not None else effort.seconds(_pixels(size))
         if seconds >= TELL_FROM_S:
-            words = in_words(codec_id, effort, (raster.width, raster.height), seconds)
-            self.noticed.emit(Notice(Level.WARNING, words))
+            notice = Notice(Level.WARNING, in_words(key.codec, effort, size, seconds))
+            self._told[key.codec] = notice
+            self.noticed.emit(notice)
 
 
-def _allowed(effort: Effort, raster: Raster) -> bool:
+def _pixels(size: Size) -> int:
+    return size[0] * size[1]
+
+
+def _allowed(effort: Effort, size: Size) -> bool:
     """Whether the codec will begin at all; where it does not, it says so itself, with the size that fits."""
     try:
-        return effort.bytes(raster.width, raster.height) <= budget()
+        return effort.bytes(*size) <= budget()
     except CodecError:  # HFLIC_MEMORY is no amount
         return False
 
 
-def in_words(codec_id: str, effort: Effort, size: tuple[int, int], seconds: float) -> str:
+def in_words(codec_id: str, effort: Effort, size: Size, seconds: float) -> str:
     """What to expect of a picture of this width and height, and how to stop it."""
     where = "this processor" if effort.device == "cpu" else effort.device
     long = f"{round(seconds)} s" if seconds < 90 else f"{round(seconds / 60)} min"
     memory = text.size(round(effort.bytes(*size)))
     return (
-        f"{codec_name(codec_id)} at {size[0] * size[1] / 1e6:.1f} megapixels takes about {long} and {memory} "
+        f"{codec_name(codec_id)} at {_pixels(size) / 1e6:.1f} megapixels takes about {long} and {memory} "
         f"of memory on {where}. Esc stops it."
     )
 

@@ -12,7 +12,7 @@ from app.kinds import Kind
 from app.session import Session
 from app.state import FILE, Choice, Side
 from app.viewport import Mode, Viewport
-from models.codec import Rate
+from models.codec import Rate, plain
 
 LIMIT = 200  # steps
 TOGETHER_MS = 700  # zooming, panning and dragging a slider go on as one step until such a pause
@@ -161,8 +161,7 @@ class History(QObject):
     def _restore(self, state: Looked) -> None:
         self._restoring = True
         try:
-            wanted = dict(zip(Side, zip((state.left, state.right), state.insisted, strict=True), strict=True))
-            self._session.restore(wanted, state.rate, state.locked)
+            self._session.restore(self._sides(state), state.rate, state.locked)
             for column, codec in zip(Column, state.columns, strict=True):
                 self._session.columns.choose(column, codec)
             view = self._viewport
@@ -177,6 +176,13 @@ class History(QObject):
             view.changed.emit()
         finally:
             self._restoring = False
+
+    def _sides(self, state: Looked) -> dict[Side, tuple[Choice, bool]]:
+        """What the sides showed and whether a person insisted on it; refinement is for one picture."""
+        choices = [state.left, state.right]
+        if state.picture != self._now.picture:
+            choices = [replace(choice, codec=plain(choice.codec)) for choice in choices]
+        return dict(zip(Side, zip(choices, state.insisted, strict=True), strict=True))
 
     @Slot()
     def _note(self, *_: object) -> None:

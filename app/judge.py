@@ -28,7 +28,9 @@ class Judge(QObject):
         self._desk = desk
         self._measures: dict[MeasureKey, Measured] = {}
         self._measuring: dict[MeasureKey, int] = {}
+        self._failed: set[MeasureKey] = set()
         self._held: dict[MeasureKey, Both] = {}
+        self._wanted: Mapping[MeasureKey, Both] = {}
         self._ordered: dict[MeasureKey, Both] = {}
         self._patience = QTimer(self, singleShot=True)
         self._patience.timeout.connect(self._start_held)
@@ -39,9 +41,14 @@ class Judge(QObject):
         return bool(self._measuring or self._held)
 
     @property
-    def stopped(self) -> bool:
-        """Whether a measurement was stopped and may be tried again."""
-        return any(found.absent == STOPPED for found in self._measures.values())
+    def failed(self) -> bool:
+        """Whether a measurement failed or was stopped."""
+        return any(map(self.unfinished, self._measures))
+
+    def unfinished(self, key: MeasureKey) -> bool:
+        """Whether a measurement failed or was stopped; what cannot be measured here is no failure."""
+        found = self._measures.get(key)
+        return key in self._failed or (found is not None and found.absent == STOPPED)
 
     def measure(self, key: MeasureKey) -> Measured | None:
         """A measurement, None while it is on its way."""
@@ -49,6 +56,7 @@ class Judge(QObject):
 
     def want_measures(self, wanted: Mapping[MeasureKey, Both], compressing: bool = False) -> None:
         """Start what is missing; stop what is not in `wanted`. While `compressing`, wait for a while."""
+        self._wanted = wanted
         wanted = {**wanted, **self._ordered}
         for key in [key for key in self._measuring if key not in wanted]:
             # A metric cannot be interrupted, and loading torch again takes longer than any metric.
@@ -61,11 +69,11 @@ class Judge(QObject):
             self._patience.start(PATIENCE_MS)
 
     def order(self, wanted: Mapping[MeasureKey, Both]) -> None:
-        """Measure these too, shown or not, until other ones are ordered; what was stopped is tried again."""
-        stopped = {key for key, found in self._measures.items() if found.absent == STOPPED}
-        for key in stopped & wanted.keys():
-            del self._measures[key]
-        for key in (self._ordered.keys() - wanted.keys()) & self._measuring.keys():
+        """Measure these too, shown or not, until others are ordered; what is unfinished is tried again."""
+        for key in filter(self.unfinished, wanted):
+            self._forget(key)
+        needed = wanted.keys() | self._wanted.keys()
+        for key in (self._ordered.keys() - needed) & self._measuring.keys():
             self._desk.drop(self._measuring.pop(key), NEVER_BY_FORCE)
         self._ordered = dict(wanted)
         for key, both in wanted.items():
@@ -99,6 +107,11 @@ class Judge(QObject):
     def retry(self) -> None:
         """Forget why measurements failed or were stopped."""
         self._measures = {key: found for key, found in self._measures.items() if found.value is not None}
+        self._failed.clear()
+
+    def _forget(self, key: MeasureKey) -> None:
+        self._measures.pop(key, None)
+        self._failed.discard(key)
 
     def _start(self, key: MeasureKey, both: Both) -> None:
         def done(found: Measured) -> None:
@@ -107,6 +120,8 @@ class Judge(QObject):
             self.measured.emit()
 
         def fail(failure: Failure | None) -> None:
+            if failure is not None:
+                self._failed.add(key)
             done(Measured(None, failure.text if failure is not None else STOPPED))
 
         self._measuring[key] = self._desk.ask(Measure(*key), Priority.MEASURE, done, fail, both)

@@ -36,6 +36,11 @@ class JobsByKey(Generic[K]):
         """Why there is no result: STOPPED, or what went wrong; None where neither is so."""
         return self._errors.get(key)
 
+    @property
+    def failed(self) -> list[K]:
+        """What went wrong, unlike what a person stopped."""
+        return [key for key, error in self._errors.items() if error != STOPPED]
+
     def stage(self, key: K) -> tuple[str, float] | None:
         """What a running job does and which share of it is done; None before it has told."""
         return self._stages.get(key)
@@ -91,6 +96,13 @@ class JobsByKey(Generic[K]):
         self._stages.clear()
         for key in waiting:
             self._errors.setdefault(key, STOPPED)
+
+    def stop_one(self, key: K) -> None:
+        """A person's Cancel of one key: whether it runs or was not asked for yet, it counts as stopped."""
+        if (job := self._jobs.get(key)) is not None:
+            self._desk.stop(job)
+        self.drop([key])
+        self._errors.setdefault(key, STOPPED)
 
     def forgive(self, keys: Iterable[K]) -> None:
         """Forget why there is no result of these."""

@@ -24,6 +24,7 @@ _UNFINISHED = {
     Phase.FAILED: "failed",
     Phase.STOPPED: "stopped",
 }
+_LAST = "showing the last result"
 
 
 def side_label(session: Session, side: Side) -> Label:
@@ -33,10 +34,8 @@ def side_label(session: Session, side: Side) -> Label:
     if view.raster is None:
         return Label()
     if view.stale:
-        meanwhile = "showing the original" if view.coded is None else "showing the last result"
-        again = view.redecoding and view.working
-        doing = "decoding\N{HORIZONTAL ELLIPSIS}" if again else _UNFINISHED[view.phase]
-        return Label(title, f"{doing}{text.DOT}{meanwhile}")
+        meanwhile = "showing the original" if view.coded is None else _LAST
+        return Label(title, f"{_doing(view)}{text.DOT}{meanwhile}")
     if view.coded is None:
         return Label(title, f"{view.raster.width}{_TIMES}{view.raster.height}")
     encoding = view.coded.encoding
@@ -54,6 +53,12 @@ def side_label(session: Session, side: Side) -> Label:
     return Label(title, text.DOT.join(parts))
 
 
+def _doing(view: SideView) -> str:
+    """What a side does, or why it does nothing, while it shows something else than was chosen."""
+    again = view.redecoding and view.working
+    return "decoding\N{HORIZONTAL ELLIPSIS}" if again else _UNFINISHED[view.phase]
+
+
 def show_columns(session: Session, canvas: Canvas) -> None:
     """Put what stands beside both sides on the canvas."""
     columns = session.columns
@@ -68,8 +73,12 @@ def show_columns(session: Session, canvas: Canvas) -> None:
 def difference_label(session: Session, viewport: Viewport) -> Label:
     """What difference mode shows, how much amplified, and of what; or why there is nothing to see."""
     between = MINUS if viewport.kind is Kind.SIGNED else BOTH_WAYS
-    both = f" {between} ".join(f"{side.letter}  {session.view(side).name}" for side in Side)
-    if session.both is None:
+    views = [session.view(side) for side in Side]
+    both = f" {between} ".join(f"{view.side.letter}  {view.name}" for view in views)
+    if unfinished := dict.fromkeys(_doing(view) for view in views if view.stale):
+        last = [_LAST] if session.difference is not None else []
+        both = text.DOT.join([both, *unfinished, *last])
+    elif session.both is None:
         both = "There are no two pictures of one size"
     elif session.differences.working:
         both = f"{both}{text.DOT}comparing\N{HORIZONTAL ELLIPSIS}"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
 from PySide6.QtCore import QObject, Signal
@@ -56,7 +56,9 @@ class Redecode:
         raster = from_picture(picture)
         bench.keep(raster.digest, picture)
         kmac: float | None = getattr(coder, "kmac_per_pixel", None)
-        return Coded(self.coded, raster, seconds, None, kmac, True, self.share, refinable(coder))
+        made = Coded(self.coded, raster, seconds, None, kmac, True, self.share, refinable(coder))
+        file = realism.decoder_of(coder)
+        return replace(made, decoder=file.fingerprint if file is not None else "")
 
 
 class Redecoder(QObject):
@@ -107,9 +109,22 @@ class Redecoder(QObject):
             elif key not in self._jobs and self._jobs.error(key) is None:
                 self._start(key, coded)
 
+    def revise(self, current: Callable[[Coded], Coded | None]) -> None:
+        """Other weights are here: keep what `current` says of each; what failed may be tried again."""
+        now = [(key, current(made)) for key, made in self._kept.items()]
+        self._kept = OrderedDict((key, made) for key, made in now if made is not None)
+        self._jobs.forgive(self._jobs.failed)
+
     def stop(self) -> None:
         """A person's Cancel: what runs counts as stopped."""
         self._jobs.stop()
+
+    def stop_one(self, view: SideView) -> None:
+        """A person's Cancel for one side, as it is without realism."""
+        key = _key(view)
+        if key is not None and key not in self._kept:
+            self._jobs.stop_one(key)
+            self.changed.emit()
 
     def retry(self) -> None:
         """Forget failures."""

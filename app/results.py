@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from app.gather import results_of
 from app.panels.metrics import ROWS, Row, values_of
@@ -17,7 +17,7 @@ from models.codec import TARGET_TOLERANCE, Rate
 
 @dataclass(frozen=True)
 class Line:
-    """A result. `letter`: of the side that shows it; key: None for an opened file.
+    """A result. `letter`: of the side that shows it; key: None for an opened file; realism: as decoded.
 
     against: the letter of what it is compared with, "" for nothing; better: measures to 1, worse ones to -1.
     """
@@ -28,6 +28,7 @@ class Line:
     values: Mapping[str, Measured | None]
     against: str = ""
     better: tuple[tuple[str, int], ...] = ()
+    realism: float = 0.0
 
     def mark(self, id: str) -> int:
         """Whether a measure is better (1) or worse (-1) than that of what it is compared with."""
@@ -47,13 +48,23 @@ def lines_of(session: Session) -> list[Line]:
             letters[id(view.coded)] = side.letter
     lines = []
     for rate, coded in (*found, *rest):
-        key = session.compressor.cache.key_of(coded)
-        if key is None and rate is not None:  # of a column, say
-            key = Key(picture.digest, coded.encoding.codec, rate)
+        key = _key(session, coded, picture.digest, rate)
         name = decoded_name(coded.encoding.codec, coded.realism)
-        lines.append(Line(letters.get(id(coded), ""), name, key, _values(session, coded)))
+        letter, values = letters.get(id(coded), ""), _values(session, coded)
+        lines.append(Line(letter, name, key, values, realism=coded.realism))
     by_letter = {line.letter: line for line in lines if line.letter}
     return [_compared(line, by_letter.get("B" if line.letter == "A" else "A")) for line in lines]
+
+
+def _key(session: Session, coded: Coded, digest: str, rate: Rate | None) -> Key | None:
+    """What a result was asked for by. What was decoded again came from another process: its file tells."""
+    key = session.compressor.cache.key_of(coded)
+    if key is not None or rate is None:
+        return key
+    kept = session.compressor.cache.items()
+    same = [k for k, c in kept if k.reference == digest and c.encoding.data == coded.encoding.data]
+    same.sort(key=lambda found: found.rate != rate)
+    return same[0] if same else Key(digest, coded.encoding.codec, rate)
 
 
 def _values(session: Session, coded: Coded) -> dict[str, Measured | None]:
@@ -73,7 +84,7 @@ def _compared(line: Line, other: Line | None) -> Line:
         return line
     marks = [(row.id, _better(row, line.values.get(row.id), other.values.get(row.id))) for row in ROWS]
     better = tuple((id, way) for id, way in marks if way)
-    return Line(line.letter, line.name, line.key, line.values, other.letter, better)
+    return replace(line, against=other.letter, better=better)
 
 
 def _better(row: Row, mine: Measured | None, other: Measured | None) -> int:

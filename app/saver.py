@@ -10,7 +10,8 @@ from PySide6.QtCore import QObject, Signal
 from app.desk import Desk, Progress
 from app.engine import Priority
 from app.raster import Raster
-from app.state import Level, Notice
+from app.state import Level, Notice, SideView
+from app.tasks import SaveFile, SavePicture
 from app.worker import Failure, Task
 
 
@@ -53,6 +54,24 @@ class Saver(QObject):
 
         self.running += 1
         return self._desk.ask(task, Priority.SAVE, finish, fail, rasters, progress)
+
+    def save_file(self, view: SideView, path: Path) -> None:
+        """Write a side's compressed file; that there is none is told."""
+        if view.coded is None or view.stale:
+            self._refuse(view, "compressed file")
+        else:
+            self.save(SaveFile(path, view.coded.encoding.data), [])
+
+    def save_picture(self, view: SideView, path: Path) -> None:
+        """Write a side's decoded pixels without loss; that there are none is told."""
+        if view.raster is None or view.stale:
+            self._refuse(view, "picture")
+        else:
+            self.save(SavePicture(path, view.raster.digest), [view.raster])
+
+    def _refuse(self, view: SideView, what: str) -> None:
+        words = f"Side {view.side.letter} was not saved: it has no finished {what} now."
+        self.noticed.emit(Notice(Level.WARNING, words))
 
     def sweep(self, task: Task) -> None:
         """Run a task that tidies up; nobody hears of it."""

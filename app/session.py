@@ -9,6 +9,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
+from app import wishes
 from app.catalogue import Catalogue
 from app.columns import Base, Columns
 from app.compressor import Compressor
@@ -24,15 +25,16 @@ from app.jobs import Jobs
 from app.judge import Judge
 from app.kinds import Kind
 from app.opener import Opener
+from app.outdated import Outdated
 from app.raster import Raster
 from app.realism import Redecoder
 from app.reloading import Reloader
 from app.saver import Saver
 from app.state import FILE, Choice, Key, Level, Notice, Phase, Side, SideView, codec_name
-from app.tasks import Coded, Measured, SaveFile, SavePicture
-from app.wishes import Wish, key_of, make_possible, measure_key, measures_of, put_back, view_of
+from app.tasks import Coded, Measured
+from app.wishes import Wish, compared, key_of, make_possible, measure_key, measures_of, put_back, view_of
 from app.worker import Failure, Task
-from models.codec import Rate, plain
+from models.codec import Rate
 
 SETTLE_MS = 150  # a dragged slider starts work after this pause
 DEFAULT_BPP = 0.25
@@ -94,6 +96,8 @@ class Session(QObject):
         self.columns = Columns(lambda: Base(self.picture, self.choice(Side.LEFT)), parts, self)
         self.reloader = Reloader(self, self)
         self.realism = Redecoder(self._desk, self)
+        makers = (self.compressor, self.realism, self.forecaster)
+        self.outdated = Outdated(self._desk, self.catalogue, makers, self)
         judging = (self.judge, self.faces, self.face_numbers, self.differences, self.places)
         self._workers = (self.realism, *judging)
         self._settling = QTimer(self, singleShot=True, interval=SETTLE_MS)
@@ -107,6 +111,7 @@ class Session(QObject):
         self.catalogue.changed.connect(self._catalogue_changed)
         self.catalogue.none_learned.connect(partial(self._tell, Level.WARNING))
         self.catalogue.came.connect(partial(self._tell, Level.INFO))
+        self.outdated.changed.connect(self._weights_changed)
         self.compressor.changed.connect(self._reconcile)
         self.compressor.progressed.connect(self._progressed)
         self.compressor.failed.connect(self._compressing_failed)
@@ -118,7 +123,7 @@ class Session(QObject):
         for worker in (self.opener, self.realism, self.differences, self.places, self.faces):
             worker.failed.connect(self._report)
         self.picture_changed.connect(self._other_boxes)
-        for teller in (self.saver, self.forecaster, self.reloader):
+        for teller in (self.saver, self.forecaster, self.reloader, self.outdated):
             teller.noticed.connect(self.noticed)
         self.saver.saved.connect(self.saved)
         self.saver.save_failed.connect(self.save_failed)
@@ -203,17 +208,19 @@ class Session(QObject):
             worker.stop()
         self._reconcile(start=False)
 
+    def stop(self, side: Side) -> None:
+        """Stop what a side waits for; everything else goes on."""
+        if (key := self._key(side)) is not None:
+            self.compressor.stop_one(key)
+        self.realism.stop_one(self._faithful(side))
+
     def save_file(self, side: Side, path: Path) -> None:
         """Write a side's compressed file. Nothing is encoded again."""
-        view = self.view(side)
-        if view.coded is not None and not view.stale:
-            self.save(SaveFile(path, view.coded.encoding.data), [])
+        self.saver.save_file(self.view(side), path)
 
     def save_picture(self, side: Side, path: Path) -> None:
         """Write a side's decoded pixels without loss."""
-        view = self.view(side)
-        if view.raster is not None and not view.stale:
-            self.save(SavePicture(path, view.raster.digest), [view.raster])
+        self.saver.save_picture(self.view(side), path)
 
     def save(self, task: Task, rasters: Sequence[Raster]) -> None:
         """Run a task that writes a file and gives its path."""
@@ -260,8 +267,7 @@ class Session(QObject):
     @property
     def both(self) -> tuple[Raster, Raster] | None:
         """What the sides show, None where that cannot be compared."""
-        left, right = self.view(Side.LEFT).raster, self.view(Side.RIGHT).raster
-        return (left, right) if left is not None and right is not None and left.same_size(right) else None
+        return compared(self.view(Side.LEFT), self.view(Side.RIGHT))
 
     @property
     def idle(self) -> bool:
@@ -313,8 +319,7 @@ class Session(QObject):
             other = self._wishes[side.other].choice.codec
             if told := make_possible(self._wishes[side], other, self.catalogue):
                 self._tell(Level.WARNING, told)
-            key = self._key(side)
-            if key is not None and self.picture is not None and self.catalogue.known(key.codec):
+            if (key := self._key(side)) and self.picture and self.catalogue.known(key.codec):
                 wanted[key] = self.picture
         if start and not self._settling.isActive():
             self.compressor.want(wanted | self.columns.wanted())
@@ -339,15 +344,7 @@ class Session(QObject):
     def _show_picture(self, raster: Raster) -> None:
         before, self.picture = self.picture, raster
         self.compressor.retry()
-        for side, wish in self._wishes.items():
-            wish.shown = None
-            if before is not None and before.digest != raster.digest:  # refinement is for one picture
-                wish.choice = replace(wish.choice, codec=plain(wish.choice.codec))
-            if wish.file is not None and not wish.file.raster.same_size(raster):
-                wish.file = None
-                if wish.choice.codec == FILE:
-                    taken = [self._wishes[side.other].choice.codec]
-                    wish.choice = wish.choice.of(self.catalogue.best(taken))
+        wishes.next_picture(self._wishes, before, raster, self.catalogue)
         self._reconcile()
         self.picture_changed.emit()
         if raster.notices:
@@ -358,10 +355,7 @@ class Session(QObject):
         alone = self.picture is None or not self.picture.same_size(coded.raster)
         if alone:
             self.picture = None
-            for wish in self._wishes.values():
-                wish.shown = wish.file = None
-        self._wishes[side].file = coded
-        self._wishes[side].choice = self._wishes[side].choice.of(FILE)
+        wishes.next_file(self._wishes, side, coded)
         self._reconcile()
         self.picture_changed.emit()
         if alone:
@@ -375,6 +369,11 @@ class Session(QObject):
     @Slot()
     def _catalogue_changed(self) -> None:
         self.catalogue_changed.emit()
+        self._reconcile()
+
+    @Slot()
+    def _weights_changed(self) -> None:
+        wishes.reopen(self._wishes, self.outdated.opened)
         self._reconcile()
 
     def _progressed(self, key: Key | None = None) -> None:

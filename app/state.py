@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from enum import Enum
 
@@ -159,18 +160,27 @@ class ResultCache:
             self._results.move_to_end(key)
         return found
 
-    def put(self, key: Key, coded: Coded) -> None:
-        """Keep a result. Those of its codec, refined or not, with other weights are out of date and go."""
+    def put(self, key: Key, coded: Coded, needed: Collection[Key] = ()) -> None:
+        """Keep a result. Those of its codec, refined or not, with other weights are out of date and go.
+
+        What is `needed` stays though it does not fit: it would only be made once more.
+        """
         stale = [
             k
             for k, c in self._results.items()
-            if plain(k.codec) == plain(key.codec) and c.encoding.weights != coded.encoding.weights
+            if plain(k.codec) == plain(key.codec) and _weights(c) != _weights(coded)
         ]
         for old in stale:
             del self._results[old]
         self._results[key] = coded
-        while len(self._results) > 2 and sum(map(_weight, self._results.values())) > self.limit:
-            self._results.popitem(last=False)
+        spare = [k for k in self._results if k != key and k not in needed]
+        while spare and len(self._results) > 2 and sum(map(_memory, self._results.values())) > self.limit:
+            del self._results[spare.pop(0)]
+
+    def revise(self, current: Callable[[Coded], Coded | None]) -> None:
+        """Put what `current` says in the place of each result; those it says None of go."""
+        now = [(key, current(coded)) for key, coded in self._results.items()]
+        self._results = OrderedDict((key, coded) for key, coded in now if coded is not None)
 
     def key_of(self, coded: Coded) -> Key | None:
         """What a result was asked for by, None where it is not kept (any more)."""
@@ -184,7 +194,11 @@ class ResultCache:
         return len(self._results)
 
 
-def _weight(coded: Coded) -> int:
+def _weights(coded: Coded) -> str | None:
+    return coded.behind or coded.encoding.weights
+
+
+def _memory(coded: Coded) -> int:
     return coded.raster.bytes + len(coded.encoding.data)
 
 

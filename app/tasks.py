@@ -34,7 +34,8 @@ class Coded:
     decode_s: wall-clock seconds; peak_mib: the most memory the codec's process held meanwhile, where the
     system tells; kmac: thousand multiply-accumulates a pixel there and back, of networks. realistic: whether
     the codec has a realistic decoder for its files; realism: how much of it the raster was made with;
-    refinable: whether it can refine latents for a picture.
+    refinable: whether it can refine latents for a picture; behind: see models.codec.behind; decoder: the
+    fingerprint of the realistic decoder that made the raster, "" where none did.
     """
 
     encoding: Encoding
@@ -45,6 +46,8 @@ class Coded:
     realistic: bool = False
     realism: float = 0.0
     refinable: bool = False
+    behind: str | None = None
+    decoder: str = ""
 
 
 @dataclass(frozen=True)
@@ -152,7 +155,8 @@ class Compress:
         kmac: float | None = getattr(coder, "kmac_per_pixel", None)
         realistic = decoder_of(coder) is not None
         raster = _kept(bench, decoded)
-        return Coded(encoding, raster, seconds, peak, kmac, realistic, refinable=refinable(coder))
+        can, behind = refinable(coder), codec.behind(coder)
+        return Coded(encoding, raster, seconds, peak, kmac, realistic, refinable=can, behind=behind)
 
 
 @dataclass(frozen=True)

@@ -179,6 +179,7 @@ class Window(QMainWindow):
         self.inspector.faces.looked.connect(self.looking.look_at)
         session.faces.found.connect(lambda faces: self.tell(count_of(faces)))
         session.noticed.connect(self.show_notice)
+        session.forecaster.withdrawn.connect(self.messages.withdraw)
         session.saved.connect(self._saving_ended)
         session.save_failed.connect(self._saving_stays)
         self.viewport.changed.connect(self._view_changed)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 
 from app.catalogue import Catalogue
 from app.compressor import Compressor
@@ -11,7 +11,7 @@ from app.judge import MeasureKey
 from app.raster import Raster
 from app.state import FILE, METRICS, ORIGINAL, Choice, Key, Phase, Side, SideView, codec_name
 from app.tasks import Coded
-from models.codec import Encoding, Rate
+from models.codec import Encoding, Rate, plain
 
 
 @dataclass
@@ -81,11 +81,50 @@ def put_back(
         wish.choice, wish.insisted = choice if kept == choice.codec else choice.of(kept), insisted
 
 
+def next_picture(
+    wishes: Mapping[Side, Wish], before: Raster | None, picture: Raster, catalogue: Catalogue
+) -> None:
+    """Make wishes fit a picture that was opened: files of another size leave."""
+    for side, wish in wishes.items():
+        wish.shown = None
+        if before is not None and before.digest != picture.digest:  # refinement is for one picture
+            wish.choice = replace(wish.choice, codec=plain(wish.choice.codec))
+        if wish.file is not None and not wish.file.raster.same_size(picture):
+            wish.file = None
+            if wish.choice.codec == FILE:
+                wish.choice = wish.choice.of(catalogue.best([wishes[side.other].choice.codec]))
+
+
+def next_file(wishes: Mapping[Side, Wish], side: Side, opened: Coded) -> None:
+    """Show a file that was opened on a side: files and results of another size leave."""
+    for wish in wishes.values():
+        if wish.shown is not None and not wish.shown.raster.same_size(opened.raster):
+            wish.shown = None
+        if wish.file is not None and not wish.file.raster.same_size(opened.raster):
+            wish.file = None
+    mine = wishes[side]
+    mine.file, mine.shown, mine.choice = opened, None, mine.choice.of(FILE)
+
+
+def reopen(wishes: Mapping[Side, Wish], opened: Callable[[Coded], Coded]) -> None:
+    """Put what `opened` says in the place of the opened files."""
+    for wish in wishes.values():
+        wish.file = opened(wish.file) if wish.file is not None else None
+
+
 def deviation(rate: Rate, encoding: Encoding) -> float | None:
     """How far a file is from the wanted size, as a share; None where a quality was asked for."""
     pixels = encoding.width * encoding.height
     target = rate.bpp * pixels / 8 if rate.bpp is not None else rate.bytes
     return encoding.bytes / target - 1 if target else None
+
+
+def compared(left: SideView, right: SideView) -> tuple[Raster, Raster] | None:
+    """What can be compared; None for two sizes, and where the original fills the place of a result."""
+    if any(view.stale and view.coded is None for view in (left, right)):
+        return None
+    one, two = left.raster, right.raster
+    return (one, two) if one is not None and two is not None and one.same_size(two) else None
 
 
 def measure_key(view: SideView, picture: Raster | None, metric: str) -> MeasureKey | str:

@@ -24,7 +24,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from app.exporter import Exporter, Order
+from app.exporter import ANOTHER, Exporter, Order
 from app.exporting import FORMS, Form, Offer, boxes_words, objection, placed, suggested, warning
 from app.report import Box
 
@@ -50,7 +50,7 @@ class ExportDialog(QDialog):
     ) -> None:
         super().__init__(parent)
         self.setWindowTitle("Export")
-        self._exporter, self._offers = exporter, list(offers)
+        self._exporter, self._offers, self._picture = exporter, list(offers), exporter.picture
         self._boxes, self._detail, self._one = places
         self._folder, self._stem, self._source = names
         self._suggested = ""
@@ -156,6 +156,7 @@ class ExportDialog(QDialog):
         self.cancel.clicked.connect(self.reject)
         self._exporter.progressed.connect(self._progress)
         self._exporter.ended.connect(self._ended)
+        self._exporter.picture_changed.connect(self._check)
 
     def sizeHint(self) -> QSize:  # noqa: N802
         """Room for six results."""
@@ -226,6 +227,8 @@ class ExportDialog(QDialog):
         why = objection(self._form(), place, self._source) if given else "Give a name."
         if not self.chosen:
             why = "Choose a result." if self._offers else "There is no result yet."
+        if self._exporter.picture != self._picture:
+            why = ANOTHER
         self._say(why or warning(place), bad=bool(why))
         self.export.setEnabled(not why)
 
@@ -245,7 +248,7 @@ class ExportDialog(QDialog):
             boxes = self._boxes
         self._say("", bad=False)
         self._show_working(True)
-        self._exporter.start(Order(form, self._place(), self.chosen, boxes))
+        self._exporter.start(Order(form, self._place(), self.chosen, self._picture, boxes))
 
     def _show_working(self, working: bool) -> None:
         for widget in (self.form, self.results, self.path, self.browse, self.export):
@@ -279,6 +282,7 @@ class ExportDialog(QDialog):
         """However it closes, nothing is heard of the exporter any more."""
         self._exporter.progressed.disconnect(self._progress)
         self._exporter.ended.disconnect(self._ended)
+        self._exporter.picture_changed.disconnect(self._check)
         super().done(result)
 
 

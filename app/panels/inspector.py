@@ -129,7 +129,7 @@ class Inspector(QScrollArea):
             panel.codec_chosen.connect(lambda codec, side=side: session.choose(side, codec))
             panel.rate_chosen.connect(lambda rate, drag, side=side: session.set_rate(side, rate, drag))
             panel.realism.changed.connect(lambda r, drag, side=side: session.set_realism(side, r, drag))
-            panel.cancelled.connect(session.cancel)
+            panel.cancelled.connect(partial(session.stop, side))
             panel.retried.connect(session.retry)
         self.plot.metric_chosen.connect(self._show_points)
         self.plot.point_chosen.connect(lambda point: show_point(session, point))

@@ -8,13 +8,16 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QSizePol
 from app import theme
 from app.state import Notice
 
+_KEPT = 4  # notices that can come back
+
 
 class MessageBar(QFrame):
-    """Shows one warning or error until it is closed or another one comes."""
+    """Shows one warning or error until it is closed, withdrawn or another one comes."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.notice: Notice | None = None
+        self._before: list[Notice] = []  # what it stands in place of, the latest last
         self.setObjectName("message")
         self._icon = QLabel()
         self._text = QLabel()
@@ -47,6 +50,21 @@ class MessageBar(QFrame):
 
     def show_notice(self, notice: Notice) -> None:
         """Show a notice in place of the one before."""
+        if self.notice is not None:
+            self._before = [*self._before, self.notice][-_KEPT:]
+        self._show(notice)
+
+    def withdraw(self, notice: Notice) -> None:
+        """Take away a notice that is over; what it stood in place of is shown again."""
+        self._before = [other for other in self._before if other is not notice]
+        if self.notice is not notice:
+            return
+        if self._before:
+            self._show(self._before.pop())
+        else:
+            self.clear()
+
+    def _show(self, notice: Notice) -> None:
         self.notice = notice
         self._draw_icon()
         self._text.setText(notice.text)
@@ -71,6 +89,7 @@ class MessageBar(QFrame):
     def clear(self) -> None:
         """Show nothing."""
         self.notice = None
+        self._before = []
         self.hide()
 
     def _details(self) -> None:

@@ -17,7 +17,7 @@ from PySide6.QtCore import (
     Qt,
     Signal,
 )
-from PySide6.QtGui import QAction, QColor, QFont, QFontMetrics, QIcon, QKeyEvent, QPainter, QPalette
+from PySide6.QtGui import QAction, QColor, QCursor, QFont, QFontMetrics, QIcon, QKeyEvent, QPainter, QPalette
 from PySide6.QtWidgets import (
     QLineEdit,
     QListView,
@@ -76,9 +76,16 @@ class Palette(Floating):
         self.field.textChanged.connect(self._search)
         self.field.installEventFilter(self)
         self.list.clicked.connect(lambda _: self._choose())
-        self.list.entered.connect(self.list.setCurrentIndex)
+        self._mouse = QCursor.pos()
+        self.list.entered.connect(self._pointed_at)
         self.hidden.connect(self.deleteLater)
         self._search("")
+
+    def _pointed_at(self, line: QModelIndex) -> None:
+        """The mouse marks a line when it moves there, not when the list moves below it."""
+        if (now := QCursor.pos()) != self._mouse:
+            self._mouse = now
+            self.list.setCurrentIndex(line)
 
     @property
     def found(self) -> list[Found]:

@@ -69,6 +69,7 @@ class RateControl(QWidget):
         layout.addWidget(self._spin)
         self._pixels = _USUAL_PIXELS
         self._values = {"bpp": 0.25, "bytes": 0.25 * _USUAL_PIXELS / 8000, "quality": 50.0}  # as written
+        self._shown: Rate | None = None  # what the number says, or said before a person began to type
         self.show_rate(Rate(bpp=0.25))
         self._kind.activated.connect(self._kind_chosen)
         self._slider.valueChanged.connect(self._slid)
@@ -93,22 +94,27 @@ class RateControl(QWidget):
         self._pixels = count or _USUAL_PIXELS
 
     def show_rate(self, rate: Rate) -> None:
-        """Show a rate without telling anyone."""
+        """Show a rate without telling anyone. One that is shown already leaves alone what a person types."""
         for id, value in (("quality", rate.quality), ("bpp", rate.bpp), ("bytes", rate.bytes)):
             if value is not None:
                 self._values[id] = value / 1000 if id == "bytes" else float(value)
                 self._kind.setCurrentIndex(max(self._kind.findData(id), 0))
-        kind, value = _KINDS[self.kind], self._values[self.kind]
-        for widget in (self._slider, self._spin):
-            widget.blockSignals(True)
+        if self.rate != self._shown:
+            self._write_number()
+        self._slider.blockSignals(True)
+        self._slider.setValue(round(self._share(self._values[self.kind]) * _STEPS))
+        self._slider.blockSignals(False)
+
+    def _write_number(self) -> None:
+        kind = _KINDS[self.kind]
+        self._shown = self.rate
+        self._spin.blockSignals(True)
         self._spin.setDecimals(kind.digits)
         self._spin.setRange(kind.lowest, kind.highest)
         self._spin.setSingleStep(kind.step)
         self._spin.setSuffix(kind.suffix)
-        self._spin.setValue(value)
-        self._slider.setValue(round(self._share(value) * _STEPS))
-        for widget in (self._slider, self._spin):
-            widget.blockSignals(False)
+        self._spin.setValue(self._values[kind.id])
+        self._spin.blockSignals(False)
 
     def _kind_chosen(self) -> None:
         """A size stays the same size in the other unit."""
@@ -128,9 +134,7 @@ class RateControl(QWidget):
             lowest, highest = self._ends()
             value = float(f"{lowest * (highest / lowest) ** share:.3g}")
         self._values[self.kind] = value
-        self._spin.blockSignals(True)
-        self._spin.setValue(value)
-        self._spin.blockSignals(False)
+        self._write_number()
         self.changed.emit(self.rate, True)
 
     def _released(self) -> None:

@@ -171,7 +171,7 @@ class ResultsDialog(QDialog):
     def _show_current(self, *_: object) -> None:
         line = self.line()
         if line is not None and line.key is not None:
-            show_point(self._session, Point(line.key, 0.0, 0.0))
+            show_point(self._session, Point(line.key, 0.0, 0.0, realism=line.realism))
 
     def _changed(self, *_: object) -> None:
         if self.isVisible():

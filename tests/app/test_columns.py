@@ -120,10 +120,12 @@ def test_a_cancelled_column_says_so_and_can_be_tried_again(
     assert window.session.working
     window.session.cancel()
     assert window.session.columns.line(Column.THIRD) == "stopped"
+    assert window.actions_by_id["retry"].isEnabled()
     inline.held = ()
     window.session.retry()
     settle(qtbot, window)
     assert "bpp" in window.session.columns.line(Column.THIRD)
+    assert not window.actions_by_id["retry"].isEnabled()
 
 
 def test_labels_show_the_chosen_metric(qtbot: QtBot, window: Window, photo: Callable) -> None:

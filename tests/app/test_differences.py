@@ -11,22 +11,22 @@ import pytest
 from PySide6.QtCore import QPoint, Qt
 from pytestqt.qtbot import QtBot
 
-from app import maps
+from app import maps, text
 from app.crops import Crop
 from app.differences import STOPPED, count_of
 from app.export import Crop as Area
 from app.export import ExportCrop
 from app.kinds import ZERO, Kind, coloured, colours, full_scale
-from app.labels import difference_label
+from app.labels import BOTH_WAYS, difference_label
 from app.maps import FindPlaces, PerceptualMap, SignedDifference
 from app.raster import Raster, from_picture
 from app.session import Session
 from app.state import Side
-from app.tasks import Difference, FindFaces, OpenFile
+from app.tasks import Coded, Compress, Difference, FindFaces, OpenFile
 from app.viewport import Mode, Viewport
 from app.window import Window
 from app.worker import Failure
-from models.codec import Rate
+from models.codec import Encoding, Rate
 from models.faces import Face
 from models.picture import Picture
 from models.places import Place
@@ -137,6 +137,56 @@ def test_a_missing_network_is_told(session: Session, hand: HandEngine) -> None:
     hand.failed.emit(hand.tasks(PerceptualMap)[-1].id, Failure("the weights are missing: run make setup"))
     assert told[-1].text == "the weights are missing: run make setup"
     assert "make setup" in difference_label(session, Viewport()).line
+
+
+@pytest.fixture
+def compared(qapp: object, hand: HandEngine) -> Session:
+    """A session whose absolute difference of WebP and JPEG is there."""
+    made = Session(hand, "webp", "jpeg")  # type: ignore[arg-type]
+    made.start()
+    hand.all_usable()
+    show(made, hand)
+    for at, codec in enumerate(("webp", "jpeg")):
+        hand.answer(Compress, coded(codec, at + 1), at=at)
+    made.want_difference(Kind.ABSOLUTE)
+    hand.answer(Difference, raster(9))
+    return made
+
+
+def coded(codec: str, seed: int) -> Coded:
+    return Coded(Encoding(codec.encode(), codec, 50, 120, 110, 0.1), raster(seed), 0.05)
+
+
+def test_an_old_map_says_that_the_new_codec_is_not_in_it(compared: Session, hand: HandEngine) -> None:
+    assert difference_label(compared, Viewport()).line == f"A  WebP {BOTH_WAYS} B  JPEG"
+    compared.choose(Side.RIGHT, "avif")
+    names = f"A  WebP {BOTH_WAYS} B  AVIF"
+    waiting = "compressing\N{HORIZONTAL ELLIPSIS}"
+    for words, happens in (
+        (waiting, lambda: None),
+        ("stopped", compared.cancel),
+        (waiting, compared.retry),
+        ("failed", lambda: hand.failed.emit(hand.tasks(Compress)[-1].id, Failure("too large"))),
+    ):
+        happens()
+        line = text.DOT.join((names, words, "showing the last result"))
+        assert difference_label(compared, Viewport()).line == line
+    compared.retry()
+    hand.answer(Compress, coded("avif", 3))
+    assert difference_label(compared, Viewport()).line.endswith("comparing\N{HORIZONTAL ELLIPSIS}")
+    hand.answer(Difference, raster(8))
+    assert difference_label(compared, Viewport()).line == names
+
+
+def test_the_original_in_place_of_first_results_is_not_compared(compared: Session, hand: HandEngine) -> None:
+    show(compared, hand, seed=5)
+    assert compared.difference is None and len(hand.tasks(Difference)) == 1
+    line = difference_label(compared, Viewport()).line
+    assert line == f"A  WebP {BOTH_WAYS} B  JPEG{text.DOT}compressing\N{HORIZONTAL ELLIPSIS}"
+    hand.answer(Compress, coded("webp", 6), at=-2)
+    assert compared.difference is None
+    hand.answer(Compress, coded("jpeg", 7))
+    assert hand.tasks(Difference)[-1].task == Difference(raster(6).digest, raster(7).digest)
 
 
 def test_places_look_for_faces_once_and_become_boxes(session: Session, hand: HandEngine) -> None:

@@ -153,6 +153,20 @@ def test_a_waiting_task_is_cancelled_without_ever_running(qtbot: QtBot, engine: 
     assert wait(qtbot, engine, second) is None
 
 
+def test_a_waiting_task_is_cancelled_at_once_while_another_goes_on(qtbot: QtBot, engine: Engine) -> None:
+    ended: list[int] = []
+    engine.cancelled.connect(ended.append)
+    first = engine.submit(Polite(), Priority.COMPRESS)
+    waiting = [engine.submit(Echo(word), Priority.COMPRESS) for word in "abc"]
+    begun(qtbot, engine, first)
+    engine.cancel(waiting[1])
+    assert ended == []  # told later, not within the call
+    qtbot.waitUntil(lambda: bool(ended), timeout=1000)
+    engine.cancel(first)
+    assert wait(qtbot, engine, waiting[2]) == "c"
+    assert ended == [waiting[1], first]
+
+
 def test_urgent_tasks_go_before_earlier_ones(qtbot: QtBot, engine: Engine) -> None:
     order: list[object] = []
     engine.finished.connect(lambda _, value: order.append(value))

@@ -11,12 +11,12 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFileDialog
 from pytestqt.qtbot import QtBot
 
-from app.exporting import Form
-from app.exports import ExportReport, Sweep
+from app.exporting import Form, objection
+from app.exports import ExportEvidence, ExportReport, Sweep
 from app.panels.export import ExportDialog
 from app.session import Session
-from app.state import Side
-from app.tasks import Compress
+from app.state import Phase, Side
+from app.tasks import Compress, Measure
 from app.window import Window
 from models.codec import Rate
 from models.picture import Picture
@@ -116,6 +116,21 @@ def test_the_dialog_says_what_the_evidence_holds_and_it_does(qtbot: QtBot, windo
         assert name in told
 
 
+def test_the_evidence_of_a_picture_with_dots_in_its_name_goes_into_a_folder(
+    qtbot: QtBot, window: Window, photo: Callable[..., Path], tmp_path: Path
+) -> None:
+    open_photo(qtbot, window, photo("IMG.2024.png", seed=3))
+    dialog = ask(qtbot, window, Form.EVIDENCE)
+    dialog.kind.setCurrentIndex(dialog.kind.findData(""))
+    assert Path(dialog.path.text()).name == "IMG.2024-evidence"
+    path = export(qtbot, window, dialog)
+    assert path == tmp_path / "IMG.2024-evidence"
+    assert (path / "results.json").is_file()
+    assert "There is something in this folder" in objection(Form.EVIDENCE, path, None)
+    (tmp_path / "IMG.2025-evidence").write_bytes(b"mine")
+    assert "This is a file" in objection(Form.EVIDENCE, tmp_path / "IMG.2025-evidence", None)
+
+
 def test_what_cannot_be_written_is_refused_in_words(qtbot: QtBot, window: Window, tmp_path: Path) -> None:
     dialog = ask(qtbot, window)
     for name, words in (
@@ -184,10 +199,92 @@ def test_cancel_while_compressing_stops_it_and_the_dialog_stays(
     assert not (tmp_path / "my-cat-figure.png").exists()
 
 
+def test_codecs_that_do_not_fit_into_memory_together_are_compressed_once(
+    qtbot: QtBot, window: Window, inline: InlineEngine
+) -> None:
+    window.session.compressor.cache.limit = 1
+    dialog = ask(qtbot, window, Form.FILES)
+    missing = {"JPEG XL": "jxl", "AVIF": "avif", "JPEG 2000": "jpeg2000"}
+    for title in missing:
+        tick(dialog, title)
+    assert len(list(export(qtbot, window, dialog).iterdir())) == 5
+    assert [inline.codecs_run().count(id) for id in missing.values()] == [1, 1, 1]
+
+
+def test_cancel_leaves_a_side_that_compresses_the_same_alone(
+    qtbot: QtBot, window: Window, inline: InlineEngine
+) -> None:
+    inline.held = (Compress,)
+    window.session.choose(Side.LEFT, "jxl")
+    dialog = ask(qtbot, window)
+    tick(dialog, "JPEG XL")
+    qtbot.mouseClick(dialog.export, Qt.MouseButton.LeftButton)
+    qtbot.keyClick(dialog, Qt.Key.Key_Escape)
+    assert "stopped" in dialog.hint.text()
+    assert window.session.view(Side.LEFT).phase is Phase.RUNNING
+    assert inline.tasks(Compress)[-1].task.codec == "jxl"
+    dialog.reject()
+
+
+def unmeasured(qtbot: QtBot, window: Window, inline: InlineEngine) -> None:
+    """Side A is done and its numbers never come."""
+    inline.held = (Measure,)
+    window.session.choose(Side.LEFT, "jxl")
+    qtbot.waitUntil(lambda: window.session.view(Side.LEFT).phase is Phase.DONE, timeout=20000)
+    qtbot.waitUntil(lambda: bool(window.session.judge._measuring))
+
+
+def test_cancel_while_measuring_leaves_the_numbers_of_the_sides_on_their_way(
+    qtbot: QtBot, window: Window, inline: InlineEngine
+) -> None:
+    unmeasured(qtbot, window, inline)
+    running = inline.tasks(Measure)
+    dialog = ask(qtbot, window)
+    qtbot.mouseClick(dialog.export, Qt.MouseButton.LeftButton)
+    assert dialog.stage.text() == "Measuring"
+    qtbot.keyClick(dialog, Qt.Key.Key_Escape)
+    assert "stopped" in dialog.hint.text()
+    assert inline.tasks(Measure) == running and window.session.judge.working
+    dialog.reject()
+
+
+def test_numbers_that_were_stopped_are_measured_for_an_export(
+    qtbot: QtBot, window: Window, inline: InlineEngine
+) -> None:
+    unmeasured(qtbot, window, inline)
+    window.session.cancel()
+    dialog = ask(qtbot, window)
+    qtbot.mouseClick(dialog.export, Qt.MouseButton.LeftButton)
+    assert dialog.stage.text() == "Measuring"
+    window.session.cancel()
+    assert "measurement was stopped" in dialog.hint.text()
+    inline.held = ()
+    export(qtbot, window, dialog)
+    items = inline.ran_of(ExportReport)[0].report.items
+    assert [item.metric("psnr") is not None for item in items] == [True] * len(items)
+
+
+def test_a_dialog_of_another_picture_exports_nothing(
+    qtbot: QtBot, window: Window, inline: InlineEngine, photo: Callable[..., Path]
+) -> None:
+    dialog = ask(qtbot, window)
+    order = dialog_order(dialog)
+    open_photo(qtbot, window, photo("other.png", seed=4))
+    assert "Another picture" in dialog.hint.text()
+    assert not dialog.export.isEnabled()
+    why: list[str] = []
+    dialog._exporter.ended.connect(lambda path, reason: why.append(reason))
+    dialog._exporter.start(order)  # type: ignore[arg-type]
+    assert "Another picture" in why[0] and not dialog._exporter.working
+    tick(dialog, "JPEG XL")
+    assert not dialog.export.isEnabled()
+    dialog.reject()
+
+
 def test_cancel_while_writing_leaves_nothing_half_written(
     qtbot: QtBot, window: Window, inline: InlineEngine, tmp_path: Path
 ) -> None:
-    inline.held = (ExportReport,)
+    inline.held = (ExportEvidence,)
     dialog = ask(qtbot, window, Form.EVIDENCE)
     half = tmp_path / ".my-cat-evidence.zip.0123abcd.part"
     half.write_bytes(b"half")
@@ -196,7 +293,7 @@ def test_cancel_while_writing_leaves_nothing_half_written(
     qtbot.mouseClick(dialog.export, Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: dialog.stage.text() == "Working")
     qtbot.mouseClick(dialog.cancel, Qt.MouseButton.LeftButton)
-    job = next(given.id for given in inline.given if isinstance(given.task, ExportReport))
+    job = next(given.id for given in inline.given if isinstance(given.task, ExportEvidence))
     assert job in inline.stopped
     inline.cancelled.emit(job)  # as the engine answers
     assert "stopped" in dialog.hint.text()
@@ -221,7 +318,7 @@ def test_a_failure_is_told_in_the_dialog(qtbot: QtBot, window: Window, tmp_path:
 def dialog_order(dialog: ExportDialog) -> object:
     from app.exporter import Order
 
-    return Order(Form.FILES, Path(dialog.path.text()), dialog.chosen)
+    return Order(Form.FILES, Path(dialog.path.text()), dialog.chosen, dialog._exporter.picture)
 
 
 def test_boxes_are_named_and_a_labelled_crop_takes_the_selected_one(qtbot: QtBot, window: Window) -> None:

@@ -127,6 +127,8 @@ def test_many_faces_are_counted_and_cancel_is_heard(
     window.session.cancel()
     assert not window.session.face_numbers.working
     assert card.cells[0, Side.LEFT].toolTip() == "The measurement was stopped."
+    assert window.actions_by_id["retry"].isEnabled()
     window.session.retry()
+    assert not window.actions_by_id["retry"].isEnabled()
     window.session.face_numbers.show(window.session.picture, [window.session.view(side) for side in Side])
     assert window.session.face_numbers.working

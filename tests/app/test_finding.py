@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QPoint, Qt
+from PySide6.QtGui import QCursor
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
@@ -129,6 +130,21 @@ def test_a_command_is_run_with_the_keyboard_alone(
     assert again.list.currentIndex().row() == len(again.found) - 1
     qtbot.keyClick(again.field, Qt.Key.Key_Escape)
     assert palette(window) is None
+
+
+def test_a_resting_mouse_marks_no_line(qtbot: QtBot, window: Window, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lines move below it while somebody types."""
+    at = [QPoint(50, 50)]
+    monkeypatch.setattr(QCursor, "pos", lambda: at[0])
+    qtbot.keyClick(window.canvas, Qt.Key.Key_K, CTRL)
+    opened = palette(window)
+    assert opened is not None
+    third = opened.list.model().index(2, 0)
+    opened.list.entered.emit(third)
+    assert opened.list.currentIndex().row() == 0
+    at[0] = QPoint(50, 60)
+    opened.list.entered.emit(third)
+    assert opened.list.currentIndex().row() == 2
 
 
 def test_an_impossible_command_stays_and_says_why(qtbot: QtBot, window: Window) -> None:

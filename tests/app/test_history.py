@@ -160,6 +160,24 @@ def test_steps_of_another_picture_s_view_are_passed_over(
     assert view.fitted
 
 
+def test_refinement_does_not_come_back_on_another_picture(
+    session: Session, view: Viewport, history: History, hand: HandEngine
+) -> None:
+    for codec in ("hflic-mse", "hflic-mse~100"):
+        session.choose(Side.LEFT, codec)
+        history.end_turn()
+    view.zoom_to(5.0)
+    history.end_turn()
+    session.open([Path("other.png")])
+    hand.answer(OpenFile, raster(seed=3))
+    history.end_turn()
+    assert choices(session) == ["hflic-mse", "jpeg"]
+    history.undo()
+    assert choices(session) == ["webp", "jpeg"]
+    history.redo()
+    assert choices(session) == ["hflic-mse", "jpeg"]
+
+
 def test_a_swap_with_an_opened_file_is_taken_back(
     session: Session, history: History, hand: HandEngine
 ) -> None:

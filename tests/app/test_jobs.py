@@ -12,10 +12,12 @@ from pytestqt.qtbot import QtBot
 from app.forecast import LARGE, TELL_FROM_S, Effort, Weigh, in_words
 from app.jobs import Jobs, JobView, duration, words_for
 from app.panels.jobs import SHOWN
+from app.panels.messages import MessageBar
 from app.session import Session
-from app.state import Notice, Phase, Side
+from app.state import Level, Notice, Phase, Side
 from app.tasks import Compress, Difference, FindFaces, Measure, OpenFile, SaveFile, WarmUp
 from app.window import Window
+from app.worker import Failure
 from models.codec import Rate
 from models.footprint import Footprint
 from tests.app.conftest import shown
@@ -156,6 +158,84 @@ def test_a_large_learned_job_is_weighed_first_and_told(qapp: object, hand: HandE
     assert session.jobs.all()[0].line.endswith("min left")
 
 
+@pytest.fixture
+def paper(qapp: object, hand: HandEngine) -> Iterator[Session]:
+    """A session whose side A takes long for large pictures."""
+    made = Session(hand, "hflic:paper", "jpeg", Rate(bpp=0.5))  # type: ignore[arg-type]
+    made.start()
+    hand.all_usable()
+    yield made
+    made.close()
+
+
+def finish(session: Session, hand: HandEngine) -> None:
+    hand.answer(Compress, coded("hflic:paper"), at=0)
+
+
+def stop(session: Session, hand: HandEngine) -> None:
+    session.cancel()
+
+
+def replace(session: Session, hand: HandEngine) -> None:
+    session.choose(Side.LEFT, "webp")
+
+
+def fail(session: Session, hand: HandEngine) -> None:
+    hand.failed.emit(job_of(hand, Compress, 0), Failure("no"))
+
+
+@pytest.mark.parametrize("end", [finish, stop, replace, fail])
+def test_what_was_foretold_is_withdrawn_when_the_work_ends(
+    paper: Session, hand: HandEngine, end: Callable[[Session, HandEngine], None]
+) -> None:
+    over: list[Notice] = []
+    paper.forecaster.withdrawn.connect(over.append)
+    told = large(paper, hand)
+    hand.answer(Weigh, PAPER)
+    foretold = told[-1]
+    hand.finished.emit(job_of(hand, Compress, 1), coded("jpeg"))
+    assert over == []
+    end(paper, hand)
+    assert over == [foretold]
+
+
+def test_nothing_is_foretold_once_the_work_was_stopped(paper: Session, hand: HandEngine) -> None:
+    told = large(paper, hand)
+    paper.cancel()
+    hand.answer(Weigh, PAPER)
+    assert told == []
+    paper.retry()
+    assert [notice.text for notice in told if "Esc stops it" in notice.text] == [told[-1].text]
+
+
+def test_another_rate_while_weighing_is_foretold_too(paper: Session, hand: HandEngine) -> None:
+    told = large(paper, hand)
+    paper.set_rate(Side.LEFT, Rate(bpp=0.7))
+    hand.answer(Weigh, PAPER)
+    assert "takes about" in told[-1].text
+
+
+def test_the_bar_shows_again_what_a_withdrawn_message_stood_in_place_of(qtbot: QtBot) -> None:
+    bar = MessageBar()
+    qtbot.addWidget(bar)
+    error, other = Notice(Level.ERROR, "It failed."), Notice(Level.ERROR, "That too.")
+    first, second = Notice(Level.WARNING, "Takes long."), Notice(Level.WARNING, "Takes longer.")
+    for notice in (error, first, second):
+        bar.show_notice(notice)
+    bar.withdraw(first)
+    assert bar.notice is second
+    bar.withdraw(second)
+    assert bar.notice is error and not bar.isHidden()
+    bar.show_notice(first)
+    bar.show_notice(other)
+    bar.withdraw(first)
+    assert bar.notice is other
+    bar.show_notice(second)
+    bar.clear()  # closed by a person
+    bar.withdraw(second)
+    assert bar.notice is None and bar.isHidden()
+
+
 def test_each_codec_is_weighed_once_and_quick_work_is_not_told(qapp: object, hand: HandEngine) -> None:
     session = Session(hand, "hflic", "jpeg", Rate(bpp=0.5))  # type: ignore[arg-type]
     session.start()
@@ -265,6 +345,23 @@ def test_the_queue_shows_what_runs_and_stops_one(
     assert window.session.working  # Esc closed the list and stopped nothing
     window.session.cancel()
     assert button.isHidden()
+
+
+def test_the_message_about_long_work_leaves_with_it(
+    qtbot: QtBot, window: Window, inline: InlineEngine, photo: Callable[..., Path]
+) -> None:
+    inline.held = (Compress,)
+    window.session.open([photo()])
+    qtbot.waitUntil(lambda: window.session.compressor.working)
+    session, before = window.session, window.messages.text
+    notice = Notice(Level.WARNING, "WebP takes about 24 s. Esc stops it.")
+    session.forecaster._told["webp"] = notice
+    session.noticed.emit(notice)
+    assert window.messages.text == notice.text
+    session.stop(Side.RIGHT)
+    assert window.messages.text == notice.text
+    session.cancel()
+    assert window.messages.text == before
 
 
 def test_an_empty_queue_says_so_and_a_long_one_counts_the_rest(qtbot: QtBot, window: Window) -> None:

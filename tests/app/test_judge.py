@@ -9,9 +9,12 @@ import pytest
 from pytestqt.qtbot import QtBot
 
 from app import judge
+from app.facts import facts_of
 from app.session import Session
 from app.state import Side
 from app.tasks import Compress, Measure, Measured, OpenFile
+from app.viewport import Viewport
+from app.worker import Failure
 from models.codec import Rate
 from tests.app.engines import HandEngine
 from tests.app.test_session import coded, raster
@@ -58,6 +61,22 @@ def test_numbers_that_wait_are_stopped_too_and_tried_again(session: Session, han
     session.retry()
     hand.answer(Compress, coded("jpeg", seed=2))
     assert len(hand.tasks(Measure)) == 6
+
+
+def test_a_failed_measurement_may_be_tried_again_and_an_impossible_one_not(
+    session: Session, hand: HandEngine
+) -> None:
+    for codec, seed in (("webp", 1), ("jpeg", 2)):
+        hand.answer(Compress, coded(codec, seed=seed), at=seed - 1)
+    first, *others = hand.tasks(Measure)
+    for given in others:
+        hand.finished.emit(given.id, Measured(None, "too few pixels"))
+    assert not facts_of(session, Viewport()).failed
+    hand.failed.emit(first.id, Failure("the process ended"))
+    assert facts_of(session, Viewport()).failed
+    session.retry()
+    assert not facts_of(session, Viewport()).failed
+    assert hand.tasks(Measure)[-1].id > others[-1].id
 
 
 def test_numbers_that_are_there_do_not_wait(session: Session, hand: HandEngine) -> None:

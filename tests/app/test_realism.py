@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from app.gather import report_of
 from app.jobs import words_for
 from app.labels import side_label
 from app.panels.rd_plot import RdPlot
+from app.panels.results import ResultsDialog
 from app.points import Point, points_of, show_point
 from app.raster import Raster, from_picture
 from app.realism import Redecode
@@ -166,6 +168,19 @@ def test_what_fails_or_is_stopped_says_so_and_can_be_tried_again(session: Sessio
     assert session.view(Side.LEFT).phase is Phase.DONE
 
 
+def test_decoding_again_is_stopped_for_one_side(session: Session, hand: HandEngine) -> None:
+    made = compressed(session, hand)
+    session.choose(Side.RIGHT, "hflic")
+    for side, share in ((Side.LEFT, 0.5), (Side.RIGHT, 0.9)):
+        session.set_realism(side, share)
+    left, right = hand.tasks(Redecode)
+    session.stop(Side.LEFT)
+    assert left.id in hand.stopped and right.id not in hand.stopped
+    assert session.view(Side.LEFT).phase is Phase.STOPPED
+    hand.finished.emit(right.id, again(made, 0.9, 4))
+    assert session.view(Side.RIGHT).phase is Phase.DONE
+
+
 def test_evidence_tells_with_what_realism_a_file_was_decoded(session: Session, hand: HandEngine) -> None:
     made = compressed(session, hand)
     session.set_realism(Side.LEFT, 0.5)
@@ -237,6 +252,33 @@ def test_realistic_pictures_are_points_of_their_own(session: Session, hand: Hand
     assert session.choice(Side.LEFT).realism == 1.0
     assert points_of(session, "psnr")["hflic+1"][0].sides == "A"
     assert len(hand.given) == given  # nothing was encoded, decoded or measured again
+
+
+def test_a_row_of_the_table_keeps_the_codec_and_the_realism(
+    qtbot: QtBot, session: Session, hand: HandEngine
+) -> None:
+    made = compressed(session, hand)
+    session.choose(Side.RIGHT, "hflic")
+    session.set_realism(Side.RIGHT, 0.5)
+    redecoded = pickle.loads(pickle.dumps(again(made, 0.5, 4)))  # as from its own process
+    hand.answer(Redecode, redecoded)
+    before = {side: session.choice(side) for side in Side}
+    jobs = len(hand.tasks(Compress))
+    dialog = ResultsDialog(session)
+    qtbot.addWidget(dialog)
+    dialog.fill()
+    row = next(at for at in range(dialog.table.rowCount()) if dialog.table.item(at, 0).text() == "B")
+    line = dialog.line(row)
+    assert line is not None and line.key is not None
+    assert (line.key.codec, line.realism) == ("hflic", 0.5)
+    dialog.table.selectRow(row)
+    dialog.table.itemActivated.emit(dialog.table.item(row, 0))
+    assert {side: session.choice(side) for side in Side} == before
+    assert len(hand.tasks(Compress)) == jobs
+    session.set_realism(Side.RIGHT, 0.0)
+    dialog.show_it.click()
+    assert session.view(Side.LEFT).coded is redecoded
+    session.close()
 
 
 def test_the_plot_tells_realistic_curves_from_faithful_ones(qtbot: QtBot) -> None:

@@ -11,9 +11,14 @@ from PySide6.QtCore import QPointF, Qt
 from PySide6.QtWidgets import QApplication, QFileDialog
 from pytestqt.qtbot import QtBot
 
+from app.action import Facts
+from app.columns import Column
+from app.export import GAP
+from app.facts import facts_of
+from app.finding import find
 from app.session import Session
 from app.state import Side
-from app.tasks import SaveFile
+from app.tasks import Compress, SaveFile
 from app.text import size
 from app.viewport import Mode
 from app.window import Window
@@ -55,6 +60,40 @@ def test_saving_a_side_writes_exactly_the_shown_file(
     assert window.statusBar().currentMessage().startswith("Saved")
 
 
+def test_a_picture_is_saved_only_once_it_is_what_was_chosen(
+    qtbot: QtBot,
+    window: Window,
+    inline: InlineEngine,
+    photo: Callable[..., Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    png = {side: window.actions_by_id[f"png_{side.value}"] for side in Side}
+    assert [action.isEnabled() for action in png.values()] == [False, False]
+    open_photo(qtbot, window, photo())
+    assert [action.isEnabled() for action in png.values()] == [True, True]
+    inline.held = (Compress,)
+    target = tmp_path / "late.png"
+
+    def choose(parent: object, title: str, start: str, pattern: str) -> tuple[str, str]:
+        window.session.choose(Side.RIGHT, "jxl")  # the side changes while the dialog is open
+        return str(target), pattern
+
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", choose)
+    png[Side.RIGHT].trigger()
+    assert window.messages.text == "Side B was not saved: it has no finished picture now."
+    assert not target.exists()
+    assert [action.isEnabled() for action in png.values()] == [True, False]
+    reason = {found.action.id: found.reason for found in find("decoded, as png", now(window))}
+    assert reason == {"png_left": "", "png_right": "Side B shows no finished picture"}
+    qtbot.keyClick(window.canvas, Qt.Key.Key_Escape)
+    assert not png[Side.RIGHT].isEnabled()  # stopped
+
+
+def now(window: Window) -> Facts:
+    return facts_of(window.session, window.viewport, window.history)
+
+
 def test_a_save_that_fails_is_a_message(
     qtbot: QtBot, window: Window, photo: Callable[..., Path], tmp_path: Path
 ) -> None:
@@ -90,6 +129,51 @@ def test_export_crop_writes_what_is_in_view(
     np.testing.assert_array_equal(split[:, middle + 2 :], right[corner][:, middle + 2 :])
     side = sizes[Mode.SIDE]
     assert (side[:, side.shape[1] // 2] == 255).all()  # the gap
+
+
+def exported(qtbot: QtBot, window: Window, out: Path) -> np.ndarray:
+    with qtbot.waitSignal(window.session.saved):
+        window.commands.export_crop(out)
+    return Picture.open(out).pixels
+
+
+def test_a_line_across_divides_the_exported_crop_by_rows(
+    qtbot: QtBot, window: Window, photo: Callable[..., Path], tmp_path: Path
+) -> None:
+    open_photo(qtbot, window, photo("wide.png", 320, 240))
+    window.actions_by_id["turn_split"].trigger()
+    assert window.viewport.across
+    window.viewport.set_split(0.4)
+    left, right = (window.session.view(side).raster.picture().pixels for side in Side)  # type: ignore[union-attr]
+    out = tmp_path / "crop.png"
+    canvas, view = window.canvas, window.viewport
+    lower = view.panes(canvas.size().toSizeF())[1].rect.topLeft()
+    at = round(view.to_picture(lower, canvas.rect().toRectF()).y())
+    assert 0 < at < 240
+    np.testing.assert_array_equal(exported(qtbot, window, out), np.concatenate([left[:at], right[at:]]))
+
+
+def test_all_columns_beside_each_other_are_exported(
+    qtbot: QtBot, window: Window, photo: Callable[..., Path], tmp_path: Path
+) -> None:
+    open_photo(qtbot, window, photo())
+    window.viewport.set_mode(Mode.SIDE)
+    window.session.columns.choose(Column.THIRD, "jpeg")
+    window.session.columns.choose(Column.FOURTH, "original")
+    settle(qtbot, window)
+    names = ("left", "right", "third", "fourth")
+    rasters = [window.canvas.raster(name) for name in names]
+    assert rasters[1] is rasters[2]  # one result, seen twice
+    made = exported(qtbot, window, tmp_path / "crop.png")
+    width = 96 + GAP
+    assert made.shape == (64, 4 * 96 + 3 * GAP, 3)
+    for at, raster in enumerate(rasters):
+        assert raster is not None
+        begin = at * width
+        np.testing.assert_array_equal(made[:, begin : begin + 96], raster.picture().pixels)
+        assert (made[:, begin + 96 : begin + width] == 255).all()
+    window.viewport.hold_original(True)
+    assert exported(qtbot, window, tmp_path / "original.png").shape == (64, 96, 3)
 
 
 def test_copy_puts_the_view_without_labels_on_the_clipboard(

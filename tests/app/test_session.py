@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from app.columns import Column
 from app.kinds import Kind
 from app.labels import side_label, suggested_name
 from app.raster import Raster, from_picture
@@ -170,6 +172,34 @@ def test_cancel_stops_both_sides_and_trying_again_starts_them(session: Session, 
     assert not session.working
     session.retry()
     assert {session.view(side).phase for side in Side} == {Phase.RUNNING}
+
+
+def test_stopping_one_side_leaves_everything_else(session: Session, hand: HandEngine) -> None:
+    show(session, hand)
+    session.open([Path("other.png")])
+    left, right = hand.tasks(Compress)
+    session.stop(Side.RIGHT)
+    assert set(hand.stopped) == {right.id}
+    assert session.view(Side.RIGHT).phase is Phase.STOPPED
+    assert session.view(Side.LEFT).phase is Phase.RUNNING
+    assert session.opener.name == "other.png"
+    hand.finished.emit(left.id, coded("webp"))
+    assert session.view(Side.LEFT).phase is Phase.DONE
+    session.stop(Side.LEFT)  # it has nothing to stop
+    assert session.view(Side.LEFT).phase is Phase.DONE
+    assert hand.tasks(Measure)
+    session.retry()
+    assert session.view(Side.RIGHT).phase is Phase.RUNNING
+
+
+def test_a_side_that_waits_for_its_codecs_can_be_stopped(qapp: object, hand: HandEngine) -> None:
+    session = Session(hand, "webp", "jpeg")  # type: ignore[arg-type]
+    session.start()
+    show(session, hand)
+    session.stop(Side.LEFT)
+    hand.all_usable()
+    assert [session.view(side).phase for side in Side] == [Phase.STOPPED, Phase.RUNNING]
+    assert running(hand) == ["jpeg"]
 
 
 def test_cancelled_opening_keeps_the_picture(session: Session, hand: HandEngine) -> None:
@@ -414,6 +444,47 @@ def test_new_weights_push_out_results_of_the_old_ones(session: Session, hand: Ha
     hand.finished.emit(elic.id, coded("elic", seed=4, weights="new"))
     session.set_rate(Side.LEFT, Rate(bpp=0.25))
     assert session.view(Side.LEFT).working
+
+
+def test_networks_of_one_rate_each_do_not_push_out_one_another(session: Session, hand: HandEngine) -> None:
+    show(session, hand)
+    for side in Side:
+        session.choose(side, "mbt2018")
+    session.set_locked(False)
+    session.set_rate(Side.RIGHT, Rate(bpp=1.0))
+    for at, name in enumerate(("low", "high")):
+        hand.answer(Compress, replace(coded("mbt2018", seed=at + 1, weights=name), behind="both"), at=at)
+    assert {session.view(side).phase for side in Side} == {Phase.DONE}
+    assert len(hand.tasks(Compress)) == 2
+
+
+def test_wanted_results_stay_though_memory_is_short(session: Session, hand: HandEngine) -> None:
+    session.compressor.cache.limit = 1
+    show(session, hand)
+    for column, codec in ((Column.THIRD, "avif"), (Column.FOURTH, "jxl")):
+        session.columns.choose(column, codec)
+    for at, codec in enumerate(("webp", "jpeg", "avif", "jxl")):
+        hand.answer(Compress, coded(codec, seed=at + 1), at=at)
+    assert len(hand.tasks(Compress)) == 4 and not session.compressor.working
+    for column in Column:
+        session.columns.choose(column, "")
+    session.choose(Side.RIGHT, "heic")
+    hand.answer(Compress, coded("heic", seed=6))
+    assert len(session.compressor.cache) == 2  # what nobody wants any more makes room
+
+
+def test_a_second_file_stands_beside_the_first_without_their_photo(
+    session: Session, hand: HandEngine
+) -> None:
+    first, second = coded("elic"), coded("elic", seed=2)
+    for side, made in zip(Side, (first, second), strict=True):
+        session.open([Path(f"{side.letter}.hflic")], side)
+        hand.answer(OpenCoded, made)
+    assert [session.view(side).coded for side in Side] == [first, second]
+    assert session.both == (first.raster, second.raster)
+    session.open([Path("large.hflic")], Side.RIGHT)
+    hand.answer(OpenCoded, replace(first, raster=raster(100, 80)))
+    assert session.view(Side.LEFT).phase is Phase.EMPTY and not session.has_file(Side.LEFT)
 
 
 def test_idle_and_settled_tell_when_nothing_is_to_come(session: Session, hand: HandEngine) -> None:

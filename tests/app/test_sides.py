@@ -112,6 +112,34 @@ def test_a_size_in_bytes_is_chosen_once_for_both_sides(
     settle(qtbot, window)
 
 
+def test_progress_leaves_alone_what_a_person_types(
+    qtbot: QtBot, window: Window, inline: InlineEngine, photo: Callable[..., Path]
+) -> None:
+    open_photo(qtbot, window, photo())
+    session = window.session
+    session.set_locked(False)
+    inline.held = (Compress,)
+    session.set_rate(Side.LEFT, Rate(bpp=0.5))
+    qtbot.waitUntil(lambda: session.view(Side.LEFT).stage == "working")
+    control = window.inspector.sides[Side.LEFT].rate
+    number = control._spin.lineEdit()
+    number.setFocus()
+    number.selectAll()
+    qtbot.keyClicks(number, "0.7")
+    inline.progressed.emit(inline.tasks(Compress)[-1].id, "analysing", 0.6)
+    assert session.view(Side.LEFT).done == 0.6
+    qtbot.keyClicks(number, "5")
+    assert number.text() == "0.75 bpp"
+    qtbot.keyClick(number, Qt.Key.Key_Return)
+    assert session.choice(Side.LEFT).rate == Rate(bpp=0.75)
+    assert number.text() == "0.750 bpp"
+    number.selectAll()
+    qtbot.keyClicks(number, "9")
+    session.set_rate(Side.LEFT, Rate(quality=40))  # another rate is shown at once
+    assert (number.text(), control.kind) == ("40.0", "quality")
+    session.cancel()
+
+
 def test_the_label_says_how_far_off_its_size_a_side_is(
     qtbot: QtBot, window: Window, photo: Callable[..., Path]
 ) -> None:
@@ -162,6 +190,21 @@ def test_work_shows_its_stage_and_a_bar_only_after_half_a_second(
     assert (panel.bar.value(), panel.bar.maximum()) == (400, 1000)
     qtbot.mouseClick(panel.cancel, Qt.MouseButton.LeftButton)
     assert panel.bar.isHidden()
+
+
+def test_cancel_on_a_card_is_for_its_side(
+    qtbot: QtBot, window: Window, inline: InlineEngine, photo: Callable[..., Path]
+) -> None:
+    inline.held = (Compress,)
+    window.session.open([photo()])
+    panel = window.inspector.sides[Side.RIGHT]
+    qtbot.waitUntil(panel.cancel.isVisible, timeout=5000)
+    qtbot.mouseClick(panel.cancel, Qt.MouseButton.LeftButton)
+    phases = [window.session.view(side).phase for side in Side]
+    assert phases == [Phase.RUNNING, Phase.STOPPED]
+    assert window.inspector.sides[Side.LEFT].cancel.isVisible()
+    assert panel.again.isVisible()
+    window.session.cancel()
 
 
 def test_original_on_a_side_shows_it(qtbot: QtBot, window: Window, photo: Callable[..., Path]) -> None:
