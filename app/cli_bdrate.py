@@ -44,7 +44,12 @@ def bdrate(
     if (anchor is None) != matrix:
         raise UsageError("give either --anchor with the codec to compare with, or --matrix")
     scale_of(metric)
-    rows = _even(latest(read_rows(results)), metric, common)
+    known = read_rows(results)
+    rows = latest(known)
+    if len(rows) < len(known):
+        count = len(known) - len(rows)
+        hint(f"{count} rows are left out: of other pictures under names that were measured later")
+    rows = _even(rows, metric, common)
     found = curves(averages(rows), metric)
     if anchor is None:
         _show_matrix(found, metric, method, markdown, as_json)
@@ -56,8 +61,10 @@ def _even(rows: list[Row], metric: str, common: bool) -> list[Row]:
     """The rows to count; says where means are over different pictures."""
     from models.pairing import common_pictures, unequal
 
-    if all(row.metrics.get(metric) is None for row in rows):
+    measured = {(row.codec, row.weights) for row in rows if row.metrics.get(metric) is not None}
+    if not measured:
         return rows  # which is what there is to say
+    rows = [row for row in rows if (row.codec, row.weights) in measured]
     if common:
         return common_pictures(rows, metric)
     if reason := unequal(rows, metric):

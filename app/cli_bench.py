@@ -14,7 +14,7 @@ from app.cli_console import FailedError, UsageError, hint, number, print_json, s
 from app.cli_peers import bench_peers
 from models.assets import frozen
 from models.codec import Rate
-from models.errors import HflicError
+from models.errors import HflicError, WorkerError
 
 if TYPE_CHECKING:
     from models.bench import BenchRow
@@ -91,22 +91,24 @@ def _bench_codecs(
 
     wanted = checked_codecs(ids) if ids else [c.id for c in codecs.CATALOGUE if not codecs.missing(c.id)]
     rows: list[BenchRow] = []
-    failed: list[str] = []
+    failed: list[tuple[str, HflicError]] = []
     for id in wanted:
         if sys.stderr.isatty():
             hint(f"measuring {id}")
         try:
             rows.append(bench(id, sides, quality=quality, repeats=repeats, threads=threads))
         except HflicError as error:
-            failed.append(f"{id}: {error}")
+            failed.append((id, error))
     if as_json:
         print_json({"size": list(sides), "results": [asdict(row) for row in rows]})
     elif rows:
         _codecs_table(rows, f"{sides[0]}x{sides[1]} at quality {quality:g}, median of {repeats}")
     if failed:
-        for reason in failed[1:]:
-            hint(reason)
-        raise FailedError(failed[0])
+        told = [f"{id}: {reason}" for id, reason in failed]
+        for line in told[1:]:
+            hint(line)
+        died = any(isinstance(reason, WorkerError) for _, reason in failed)
+        raise (FailedError if died or rows else UsageError)(told[0])
 
 
 def _codecs_table(rows: list[BenchRow], title: str) -> None:

@@ -144,6 +144,7 @@ class Forecaster(QObject):
         self._desk, self._compressor = desk, compressor
         self._efforts: dict[str, Effort | None] = {}
         self._asked: set[str] = set()
+        self._weighing: set[int] = set()  # jobs
         self._pictures: dict[str, Size] = {}  # by hash
         self._running: dict[int, Key] = {}  # by job, waiting ones too
         self._told: dict[str, Notice] = {}  # by codec
@@ -169,9 +170,10 @@ class Forecaster(QObject):
     @Slot()
     def forget(self) -> None:
         """Other weights are here: what codecs cost may be something else."""
-        self._efforts.clear()
-        self._asked.clear()
-        self._took.clear()
+        for job in self._weighing:
+            self._desk.drop(job)
+        for known in (self._efforts, self._asked, self._weighing, self._took):
+            known.clear()
 
     @Slot(object, object)
     def _starting(self, key: Key, raster: Raster) -> None:
@@ -192,7 +194,7 @@ class Forecaster(QObject):
         def fail(_: Failure | None) -> None:
             self._asked.discard(codec_id)  # compressing says why, in a moment
 
-        self._desk.ask(Weigh(codec_id), Priority.COMPRESS, done, fail)
+        self._weighing.add(self._desk.ask(Weigh(codec_id), Priority.COMPRESS, done, fail))
 
     @Slot(int, object)
     def _asked_for(self, job: int, task: Task) -> None:

@@ -113,6 +113,8 @@ def current(made: Coded, stock: Stock) -> Coded | None:
         return made
     if name not in stock or (made.realism and made.decoder != stock[name]):
         return None
+    if (used := (made.behind or "").partition("+")[2]) and not stock[name].startswith(used):
+        return None  # of a codec whose id has a realism
     return replace(made, realistic=bool(stock[name])) if made.realistic != bool(stock[name]) else made
 
 

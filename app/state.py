@@ -194,8 +194,9 @@ class ResultCache:
         return len(self._results)
 
 
-def _weights(coded: Coded) -> str | None:
-    return coded.behind or coded.encoding.weights
+def _weights(coded: Coded) -> str:
+    """What made the file; a realistic decoder, named behind a "+", has no part in that."""
+    return (coded.behind or coded.encoding.weights or "").partition("+")[0]
 
 
 def _memory(coded: Coded) -> int:

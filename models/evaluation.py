@@ -60,7 +60,7 @@ class Task:
             return None
         rate = "-".join(f"{kind}-{value:g}" for kind, value in _rate_json(self.rate).items())
         name = self.image if self.image.endswith(".png") else f"{self.image}.png"
-        return self.keep / self.codec.replace(":", "-") / rate / name
+        return self.keep / _folder_name(self.codec) / rate / name
 
     @property
     def key(self) -> tuple[str, str, str, str | None, str]:
@@ -189,7 +189,8 @@ def plan(
     # A bare id stands for the best weights here; the rows name what was really used.
     weights = {coder.id: codecs.behind(coder) for coder in map(codecs.get, ids)}
     points, names = list(rates), tuple(metrics)
-    made = [path.resolve() for path in (*outputs, *([keep] if keep is not None else []))]
+    folders = [keep / _folder_name(id) for id in weights] if keep is not None else []
+    made = [path.resolve() for path in (*outputs, *folders)]
     images = [i for i in pictures_of(folder) if not _below((folder / i).resolve(), made)]
     if not images:
         raise PictureError(f"{folder} holds no picture but those that this command makes")
@@ -202,6 +203,10 @@ def plan(
             for rate in points
         ]
     return tasks
+
+
+def _folder_name(codec: str) -> str:
+    return codec.replace(":", "-")
 
 
 def _below(path: Path, places: Iterable[Path]) -> bool:

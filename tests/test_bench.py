@@ -60,12 +60,16 @@ def test_a_codec_that_cannot_do_it_leaves_the_numbers_of_the_others(monkeypatch:
     def failing(codec: str, *arguments: Any, **options: Any) -> bench.BenchRow:
         if codec == "avif":
             raise WorkerError("the process measuring avif died")
+        if codec == "webp":
+            raise CodecError("webp takes no such size")
         return real(codec, *arguments, **options)
 
     monkeypatch.setattr(bench, "bench", failing)
     options = ("--size", "64x48", "--repeats", "1", "--threads", "1")
     code, text, errors = run("--codecs", "avif,jpeg", *options)
     assert code == 1 and "jpeg" in text and errors == "hflic: avif: the process measuring avif died\n"
+    code, text, errors = run("--codecs", "webp", *options)
+    assert (code, text, errors) == (2, "", "hflic: webp: webp takes no such size\n")
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="the system cannot bind a process to cores")

@@ -260,6 +260,9 @@ def test_what_an_evaluation_makes_is_no_picture_of_its_folder(folder: Path, tmp_
     for _ in range(2):
         assert runner.invoke(app, command).exit_code == 0
         assert len(read_rows(tmp_path / "r.json")) == 3
+    assert len(plan(folder, ["jpeg"], QUALITIES[:1], ("psnr",), folder)) == 7, (
+        "with the figure and what was decoded elsewhere"
+    )
     with pytest.raises(PictureError, match="no picture but those that this command makes"):
         plan(folder / "decoded", ["jpeg"], QUALITIES, ("psnr",), folder / "decoded")
 

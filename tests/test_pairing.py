@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -136,6 +137,21 @@ def test_bdrate_says_where_pictures_differ_and_counts_common_ones(tmp_path: Path
     assert errors == "" and json.loads(even)["results"][0]["bd_rate"] == pytest.approx(-20)
     code, text, _ = run("bdrate", path, "--anchor", "jpeg", "--common", "--markdown")
     assert code == 0 and "| webp | -20.00 | 26..35 | 100 | 4 |" in text
+
+
+def test_bdrate_counts_the_codecs_that_have_the_metric(tmp_path: Path) -> None:
+    path = results(tmp_path / "r.json", {"jpeg": 1.0, "webp": 0.8})
+    rows = read_rows(path)
+    other = [replace(r, codec="avif", metrics={"psnr_y": 30.0}) for r in rows if r.codec == "jpeg"]
+    older = [replace(r, digest="older") for r in rows]
+    write_results(path, [*rows, *other])
+    for options in ((), ("--common",)):
+        code, text, errors = run("bdrate", path, "--anchor", "jpeg", "--json", *options)
+        assert code == 0 and errors == "" and json.loads(text)["results"][0]["bd_rate"] == pytest.approx(-20)
+    write_results(path, [*rows, *older])
+    code, text, errors = run("bdrate", path, "--anchor", "jpeg", "--json")
+    assert code == 0 and f"{len(older)} rows are left out" in errors
+    assert json.loads(text)["results"][0]["bd_rate"] == pytest.approx(-20)
 
 
 @pytest.fixture

@@ -252,6 +252,7 @@ def test_the_card_keeps_what_earlier_steps_looked_at(photos: Path, tmp_path: Pat
         recipe, tmp_path, {"step": 5, "seconds": 0.0, "base_steps": 48_400}, photos, None, None
     )
     assert based.extra == {"base_steps": 48_400}
+    assert card(2200, third).extra == {}  # begun anew
     assert card(6600, replace(first, recipe="hflic-lite")).extra == {}  # not what it went on from
     told = about(weights.WeightsFile(tmp_path / "w", third, "ab" * 32), None, "a paper")
     assert told["earlier"] == "to step 2200: LPIPS 9 | to step 2201: LPIPS 8"

@@ -157,6 +157,19 @@ def test_a_folder_of_another_recipe_is_refused(photos: Path, tmp_path: Path) -> 
         load_run(RECIPES["elic-lite"], tmp_path / "run")  # whose rates are others too
 
 
+def test_a_damaged_checkpoint_is_named(photos: Path, tmp_path: Path) -> None:
+    run = trainer(photos, tmp_path / "run")
+    run.save()
+    run.close()
+    path = tmp_path / "run" / CHECKPOINT
+    whole = path.read_bytes()
+    for damaged in (whole[: len(whole) // 2], b"", b"no checkpoint"):
+        path.write_bytes(damaged)
+        for mapped in (False, True):
+            with pytest.raises(TrainingError, match="is damaged: move it away"):
+                load_checkpoint(path, mapped=mapped)
+
+
 def test_a_run_of_a_shorter_ladder_is_refused_and_stays(photos: Path, tmp_path: Path) -> None:
     run = trainer(photos, tmp_path / "run")
     run.save()

@@ -54,6 +54,10 @@ class MessageBar(QFrame):
             self._before = [*self._before, self.notice][-_KEPT:]
         self._show(notice)
 
+    def forget(self) -> None:
+        """What a notice stood in place of is about another picture: it does not come back."""
+        self._before = []
+
     def withdraw(self, notice: Notice) -> None:
         """Take away a notice that is over; what it stood in place of is shown again."""
         self._before = [other for other in self._before if other is not notice]

@@ -287,7 +287,8 @@ def card_of(
     network, configuration = _network_of(recipe)
     steps = int(state["step"])
     notes = _judged_by(recipe, steps) if isinstance(recipe, PerceptualRecipe) else ""
-    earlier = _earlier(before, notes) if before is not None and before.recipe == recipe.name else []
+    went_on = before is not None and before.recipe == recipe.name and before.steps < steps
+    earlier = _earlier(before, notes) if before is not None and went_on else []
     base_steps = state.get("base_steps")
     return weights.Card(
         codec=recipe.codec,

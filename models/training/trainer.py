@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import pickle
 import signal
 import time
 from collections.abc import Callable
@@ -98,9 +99,15 @@ def atomic_save(state: dict[str, Any], path: Path) -> None:
 def load_checkpoint(path: Path, *, mapped: bool = False) -> dict[str, Any]:
     """A checkpoint written by `atomic_save`; nothing but tensors and plain values is unpickled.
 
-    `mapped` reads tensors only when they are looked at, for who wants the other values.
+    `mapped` reads tensors only when they are looked at, for who wants the other values. Raises TrainingError
+    for a damaged one.
     """
-    state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
+    try:
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
+    except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        raise TrainingError(
+            f"{path} is damaged: move it away, and the next run goes on from what is published"
+        ) from error
     return state
 
 

@@ -12,7 +12,7 @@ from app.outdated import TakeStock
 from app.realism import Redecode
 from app.session import Session
 from app.state import FILE, Notice, Phase, Side
-from app.tasks import Coded, Compress, Examine, OpenCoded
+from app.tasks import Coded, Compress, Examine, OpenCoded, OpenFile
 from app.worker import Failure
 from models import codec as codecs
 from models import learned
@@ -148,6 +148,20 @@ def test_an_opened_file_stays_whatever_weights_are_here(session: Session, hand: 
     view = session.view(Side.LEFT)
     assert (view.choice.codec, view.raster) == (FILE, opened.raster)
     assert view.coded is not None and not view.coded.realistic
+
+
+def test_both_decoders_of_one_codec_stand_beside_each_other(session: Session, hand: HandEngine) -> None:
+    session.choose(Side.LEFT, "hflic-mse")
+    session.choose(Side.RIGHT, "hflic-mse+1")
+    session.open([Path("photo.png")])
+    hand.answer(OpenFile, raster(0))
+    hand.answer(Compress, replace(of(OLD, 1), behind=OLD), at=0)
+    hand.answer(Compress, replace(of(OLD, 2), behind=f"{OLD}+12345678"), at=1)
+    assert {session.view(side).phase for side in Side} == {Phase.DONE} and len(hand.tasks(Compress)) == 2
+    weights_changed(session, hand, {OLD: "12345678" + "0" * 56})
+    assert not session.view(Side.RIGHT).working
+    weights_changed(session, hand, {OLD: "87654321" + "0" * 56})
+    assert session.view(Side.RIGHT).working and not session.view(Side.LEFT).working
 
 
 def test_the_old_weights_time_is_not_foretold_of_the_new_ones(session: Session, hand: HandEngine) -> None:
