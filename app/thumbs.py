@@ -13,8 +13,10 @@ from PIL import Image
 
 from app.lanes import FILES
 from app.text import shortened
+from models import claims
 from models.errors import HflicError, PictureError
 from models.picture import Picture
+from models.reading import check_size, register_plugins
 
 if TYPE_CHECKING:
     from app.worker import Bench
@@ -58,7 +60,12 @@ def _draft(path: Path, side: int) -> Picture | None:
         with path.open("rb") as file:
             if file.read(3) != b"\xff\xd8\xff":
                 return None
-        with Image.open(io.BytesIO(path.read_bytes()), formats=("JPEG",)) as image:
+        register_plugins()
+        data = path.read_bytes()
+        with Image.open(io.BytesIO(data), formats=("JPEG",)) as image:
+            # The whole picture counts: a progressive one is held in full whatever size is asked for.
+            check_size(image.width, image.height, path.name)
+            claims.check(image.width, image.height, "JPEG", len(data), path.name)
             image.draft(None, (2 * side, 2 * side))
             return Picture.from_pil(image)
     except FileNotFoundError as error:

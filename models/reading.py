@@ -26,10 +26,11 @@ MAX_FILE_BYTES = 2 << 30
 BACKGROUND = (255, 255, 255)
 BACKGROUND_NAME = "white"
 
-# Formats whose readers work in memory alone; EPS, WMF and the like start other programs.
+# Formats whose readers work in memory alone; EPS, WMF and the like start other programs. No ICO: its reader
+# decodes a PNG inside while it opens the file, too late to refuse a giant one.
 FORMATS = (
     *("JPEG", "PNG", "WEBP", "AVIF", "HEIF", "JXL", "TIFF", "GIF", "BMP", "DIB"),
-    *("JPEG2000", "PPM", "TGA", "QOI", "SGI", "PCX", "ICO", "DDS"),
+    *("JPEG2000", "PPM", "TGA", "QOI", "SGI", "PCX", "DDS"),
 )
 FORMATS_TEXT = "JPEG, PNG, WebP, AVIF, HEIC, JPEG XL, TIFF, GIF, BMP, JPEG 2000 and some older formats"
 
@@ -42,6 +43,7 @@ _UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+_JXL_CONTAINER = b"\0\0\0\x0cJXL \r\n\x87\n"
 _STRIP = 1 << 20  # pixels looked at together
 # What a file shows that began as a picture: if it cannot be opened then, it is damaged.
 _SIGNATURES = (
@@ -83,6 +85,8 @@ def read_bytes(data: bytes, name: str, formats: tuple[str, ...] = FORMATS) -> Re
     with _reading, _quiet():
         try:
             if ahead := jxl_size(data):
+                if ahead == (0, 0):
+                    raise PictureError(_damaged(name))
                 check_size(*ahead, name)
                 claims.check(*ahead, "JXL", len(data), name)
             present = tuple(format for format in formats if format not in absent)
@@ -178,12 +182,13 @@ def check_size(width: int, height: int, name: str) -> None:
 def jxl_size(data: bytes) -> tuple[int, int] | None:
     """Width and height in a JPEG XL file's header, None where it is none (ISO/IEC 18181-1, D.2).
 
-    The plug-in decodes the whole picture while opening it, too late to refuse a giant one.
+    (0, 0) for a container without a codestream. The plug-in decodes the whole picture while opening it, too
+    late to refuse a giant one.
     """
-    start = _jxl_codestream(data)
-    if data[start : start + 2] != b"\xff\x0a":
-        return None
-    bits = int.from_bytes(data[start + 2 : start + 14].ljust(12, b"\0"), "little")
+    header = _jxl_codestream(data)
+    if header[:2] != b"\xff\x0a":
+        return (0, 0) if data[:12] == _JXL_CONTAINER else None
+    bits = int.from_bytes(header[2:].ljust(12, b"\0"), "little")
 
     def take(count: int) -> int:
         nonlocal bits
@@ -204,22 +209,27 @@ def jxl_size(data: bytes) -> tuple[int, int] | None:
     return height * across // down, height
 
 
-def _jxl_codestream(data: bytes) -> int:
-    """Where the codestream begins: at 0, or inside the container's first `jxlc` or `jxlp` box."""
-    if data[:12] != b"\0\0\0\x0cJXL \r\n\x87\n":
-        return 0
-    at = 12
-    while at + 8 <= len(data):
+def _jxl_codestream(data: bytes) -> bytes:
+    """The first 14 bytes of the codestream: the file's own, or those of the container's boxes, joined.
+
+    A codestream may be cut into `jxlp` boxes anywhere, some of them empty (ISO/IEC 18181-2, 9.9).
+    """
+    if data[:12] != _JXL_CONTAINER:
+        return data[:14]
+    found, at = b"", 12
+    while at + 8 <= len(data) and len(found) < 14:
         length, kind = int.from_bytes(data[at : at + 4], "big"), data[at + 4 : at + 8]
-        head = 16 if length == 1 else 8
-        if kind in {b"jxlc", b"jxlp"}:
-            return at + head + (4 if kind == b"jxlp" else 0)
+        head = 8
         if length == 1:
-            length = int.from_bytes(data[at + 8 : at + 16], "big")
-        if length < head:
+            length, head = int.from_bytes(data[at + 8 : at + 16], "big"), 16
+        end = at + length if length else len(data)
+        if end < at + head:
             break
-        at += length
-    return len(data)
+        if kind in {b"jxlc", b"jxlp"}:
+            begin = at + head + (4 if kind == b"jxlp" else 0)
+            found += data[begin : min(end, begin + 14)]
+        at = end
+    return found[:14]
 
 
 @contextmanager
@@ -259,7 +269,10 @@ def _eight_bits(image: Image.Image) -> tuple[Image.Image, list[str]]:
     if not image.mode.startswith(("I", "F")):
         return image, []
     if image.mode.startswith("I;16"):
-        return _scaled(image, 0, 65535), ["16 bits a channel were reduced to 8."]
+        told = ["16 bits a channel were reduced to 8."]
+        hidden = image.info.get("transparency")
+        grey = _scaled(image, 0, 65535)
+        return (Image.merge("LA", (grey, _all_but(image, hidden))) if isinstance(hidden, int) else grey), told
     low, high = _extremes(image)
     usual = 65535.0 if image.mode == "I" else 1.0
     if low >= 0 and high <= usual:
@@ -302,6 +315,14 @@ def _scaled(image: Image.Image, low: float, high: float) -> Image.Image:
         here = np.nan_to_num(values.astype(np.float64), nan=low, posinf=low, neginf=low)
         levels[rows] = np.rint((here - low) * (255 / span)).clip(0, 255)
     return Image.fromarray(levels)
+
+
+def _all_but(image: Image.Image, hidden: int) -> Image.Image:
+    """Mode L: 0 where the value is the one that stands for transparency, else 255."""
+    alpha: NDArray[np.uint8] = np.empty((image.height, image.width), np.uint8)
+    for rows, values in _strips(image):
+        alpha[rows] = np.where(values == hidden, 0, 255)
+    return Image.fromarray(alpha)
 
 
 def _to_srgb(image: Image.Image, profile: bytes | None) -> tuple[Image.Image, Image.Image | None, list[str]]:

@@ -15,7 +15,7 @@ from models.codec import QUIET, Encoding, Rate, Watch, entry, reach, timed
 from models.errors import BitstreamError, CodecError
 from models.ffmpeg import FfmpegError
 from models.footprint import PROGRAM
-from models.memory import refusal
+from models.memory import VARIABLE, budget, refusal
 from models.picture import Picture
 from models.reading import MAX_PIXELS
 
@@ -103,11 +103,12 @@ class VvcCodec:
         if not data:
             raise BitstreamError("the VVC file is empty")
         columns, rows = padding_of(data)
+        most = most_pixels()
         try:
             # As a PPM, whose header tells the size.
             written = ffmpeg.run(
                 [
-                    *("-xerror", "-err_detect", "explode", "-max_pixels", str(MAX_PIXELS), "-f", "vvc"),
+                    *("-xerror", "-err_detect", "explode", "-max_pixels", str(most), "-f", "vvc"),
                     *(
                         "-i",
                         "pipe:0",
@@ -128,6 +129,11 @@ class VvcCodec:
         except FfmpegError as error:
             if ffmpeg.executable() is None:
                 raise
+            if "Picture size" in str(error):  # ffmpeg's words for more than -max_pixels
+                raise BitstreamError(
+                    f"the VVC file holds more than the {most / 1e6:.0f} megapixels that fit into the memory "
+                    f"allowed: allow more with {VARIABLE}"
+                ) from error
             raise BitstreamError("the VVC file is damaged or cut short: copy or make it again") from error
         pixels = _ppm(written)
         height, width = pixels.shape[0] - rows, pixels.shape[1] - columns
@@ -144,6 +150,11 @@ class VvcCodec:
             "quality": f"QP is {HIGHEST_QP} - {HIGHEST_QP / 100:g} quality, whole numbers",
             "defined by": entry(self.id).source,
         }
+
+
+def most_pixels() -> int:
+    """Pixels of the largest picture that is decoded with the memory allowed. Raises CodecError."""
+    return max(min(MAX_PIXELS, int((budget() - PROGRAM) / _HELD)), 1)
 
 
 def qp_of(quality: float) -> int:

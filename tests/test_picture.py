@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -234,6 +235,15 @@ def test_sixteen_bit_grey_is_scaled_not_clipped(format: str) -> None:
     assert picture.notices == ("16 bits a channel were reduced to 8.",)
 
 
+def test_sixteen_bit_grey_keeps_its_transparent_value() -> None:
+    values = np.array([[0, 1000], [40_000, 65_535]], np.uint16)
+    buffer = io.BytesIO()
+    Image.fromarray(values).save(buffer, "PNG", transparency=1000)
+    picture = Picture.from_bytes(buffer.getvalue())
+    assert picture.pixels[..., 0].tolist() == [[0, 255], [156, 255]]
+    assert "Transparent areas are laid over white." in picture.notices
+
+
 def test_sixteen_bit_colour_png_is_told() -> None:
     import cv2
 
@@ -355,6 +365,38 @@ def test_jxl_header_gives_the_size(size: tuple[int, int], container: bool) -> No
     data = encoded(flat("RGB", 0, size), "JXL", effort=1, use_container=container)
     assert reading.jxl_size(data) == size
     assert reading.jxl_size(b"\xff\xd8\xff\xe0") is None and reading.jxl_size(b"") is None
+
+
+def boxed(*parts: bytes) -> bytes:
+    """A JPEG XL container whose codestream is cut into these."""
+    last = len(parts) - 1
+    boxes = [b"ftypjxl \0\0\0\0jxl "]
+    boxes += [b"jxlp" + (at | (at == last) << 31).to_bytes(4, "big") + part for at, part in enumerate(parts)]
+    return b"\0\0\0\x0cJXL \r\n\x87\n" + b"".join((len(b) + 4).to_bytes(4, "big") + b for b in boxes)
+
+
+@pytest.mark.parametrize("cuts", [(0,), (2,), (0, 1, 5), ()])
+def test_a_jxl_codestream_may_be_cut_anywhere(cuts: tuple[int, ...]) -> None:
+    """Its header too: what is read of it before decoding has to see through that."""
+    bare = encoded(flat("RGB", 0, (640, 480)), "JXL", effort=1, use_container=False)
+    ends = [0, *cuts, len(bare)]
+    data = boxed(*(bare[begin:end] for begin, end in pairwise(ends)))
+    assert reading.jxl_size(data) == (640, 480)
+    assert Picture.from_bytes(data).width == 640
+
+
+def test_a_jxl_container_without_a_picture_is_damaged() -> None:
+    for data in (boxed(), boxed(b"", b"\xff")):
+        assert reading.jxl_size(data) == (0, 0)
+        with pytest.raises(PictureError, match="damaged"):
+            Picture.from_bytes(data)
+
+
+def test_icons_are_no_photographs() -> None:
+    """Pillow decodes the PNG in one while it opens it, whatever size that claims."""
+    data = encoded(Image.new("RGBA", (16, 16)), "ICO")
+    with pytest.raises(PictureError, match="not a picture that can be read"):
+        Picture.from_bytes(data)
 
 
 @pytest.mark.parametrize("suffix", [".png", ".tiff", ".bmp", ".ppm", ".webp"])

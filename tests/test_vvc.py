@@ -10,6 +10,7 @@ from PIL import Image
 from models import codec, ffmpeg, vvc
 from models.codec import Codec, Rate, Watch
 from models.errors import BitstreamError, Cancelled, CodecError
+from models.footprint import PROGRAM
 from models.picture import Picture
 
 here = pytest.mark.skipif(bool(vvc.missing("vvc")), reason=vvc.missing("vvc"))
@@ -110,6 +111,18 @@ def test_damaged_and_foreign_files_decode_or_are_refused(photo: Picture) -> None
             assert "\n" not in str(error)
     with pytest.raises(BitstreamError):
         made.decode(codec.get("jpeg").encode(photo, Rate(quality=50)).data)
+
+
+@here
+def test_decoding_keeps_to_the_memory_allowed(photo: Picture, monkeypatch: pytest.MonkeyPatch) -> None:
+    coder = vvc.VvcCodec()
+    data = coder.encode(photo, Rate(quality=20)).data
+    monkeypatch.setattr(vvc, "_HELD", 4e9 / (photo.width * photo.height - 1))
+    monkeypatch.setenv("HFLIC_MEMORY", f"{int(4e9 + PROGRAM)}")
+    with pytest.raises(BitstreamError, match=r"more than the 0 megapixels .* allow more with HFLIC_MEMORY"):
+        coder.decode(data)
+    monkeypatch.setattr(vvc, "_HELD", 50.0)
+    assert coder.decode(data).width == photo.width
 
 
 def test_padding_is_written_behind_the_frame_and_read_again() -> None:
