@@ -19,12 +19,16 @@ from app.kinds import Kind
 from app.labels import suggested_name
 from app.log import log_path
 from app.panels.dialogs import about_dialog, shortcuts_dialog
+from app.panels.saving import ask_path
 from app.state import METRICS, Level, Side
 from app.viewport import GAINS, ZOOM_STEP, Mode
 from models.codec import entry
 
 if TYPE_CHECKING:
     from app.window import Window
+
+PICTURES = (".png", ".tif", ".tiff", ".bmp", ".ppm", ".webp", ".jpg", ".jpeg")  # what Picture.save writes
+_ALIKE = {".jpg": (".jpeg",), ".heic": (".heif",)}  # other suffixes of the same format
 
 
 @cache
@@ -151,30 +155,26 @@ class Commands:
         if view.coded is None:
             return
         suffix = entry(view.coded.encoding.codec).suffix
-        path = self._ask_path(f"Save side {side.letter}", suggested_name(self._window.session, side), suffix)
+        name = suggested_name(self._window.session, side)
+        path = self._ask_path(f"Save side {side.letter}", name, (suffix, *_ALIKE.get(suffix, ())))
         if path is not None:
             self._window.session.save_file(side, path)
 
     def _ask_save_picture(self, side: Side) -> None:
         name = suggested_name(self._window.session, side, ".png")
-        path = self._ask_path(f"Save side {side.letter} decoded", name, ".png")
+        path = self._ask_path(f"Save side {side.letter} decoded", name, PICTURES)
         if path is not None:
             self._window.session.save_picture(side, path)
 
     def _ask_export_crop(self) -> None:
         source = self._window.session.picture
         stem = source.path.stem if source is not None and source.path else "picture"
-        path = self._ask_path("Export the crop in view", f"{stem}-crop.png", ".png")
+        path = self._ask_path("Export the crop in view", f"{stem}-crop.png", PICTURES)
         if path is not None:
             self.export_crop(path)
 
-    def _ask_path(self, title: str, name: str, suffix: str) -> Path | None:
-        start = str(Path(self._window.folder()) / name)
-        chosen, _ = QFileDialog.getSaveFileName(self._window, title, start, f"*{suffix}")
-        if not chosen:
-            return None
-        path = Path(chosen)
-        return path if path.suffix else path.with_suffix(suffix)
+    def _ask_path(self, title: str, name: str, suffixes: tuple[str, ...]) -> Path | None:
+        return ask_path(self._window, title, Path(self._window.folder()) / name, suffixes)
 
     def export_crop(self, path: Path) -> None:
         """Write what is in view, in the picture's own pixels."""

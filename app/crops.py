@@ -119,7 +119,7 @@ class Crops(QObject):
             return
         self._picture, self._size = picture, (raster.width, raster.height) if raster is not None else (0, 0)
         if picture in self._known:  # a file may have told what does not fit
-            self._known[picture] = _checked(self._known[picture], self._size)
+            self._known[picture] = _checked(self._known.pop(picture), self._size)
         while len(self._known) > KEPT:
             self._known.pop(next(iter(self._known)))
         self.changed.emit()
@@ -211,6 +211,11 @@ class Crops(QObject):
         """Boxes of a picture, by its hash, for when it is opened. What is known already stays."""
         if picture != self._picture and picture not in self._known:
             self._known[picture] = boxes
+
+    def carry(self, picture: str) -> None:
+        """Another version of the picture, by its hash, has the same boxes."""
+        if self._picture in self._known and picture != self._picture:
+            self._known[picture] = self.boxes
 
     def _swap(self, old: Crop, new: Crop) -> None:
         now = self.boxes

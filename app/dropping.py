@@ -54,10 +54,10 @@ class DropTarget(QObject):
             event.ignore()
             return
         event.acceptProposedAction()
-        urls = [url for url in mime.urls() if url.isLocalFile()]
-        first = drops.Dropped(paths=tuple(Path(url.toLocalFile()) for url in urls[:1]))
-        sides = first.neural or (first.coded and self._session.picture is not None)
-        self._overlay.offer(first.name, sides, picture=not first.neural)
+        paths = tuple(Path(url.toLocalFile()) for url in mime.urls() if url.isLocalFile())
+        over = drops.Dropped(paths=paths)
+        sides = over.neural or (over.coded and self._session.picture is not None)
+        self._overlay.offer(over.name, sides, picture=not over.neural)
 
     def _drop(self, event: QDropEvent) -> None:
         """Open what was dropped where it was dropped."""

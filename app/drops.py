@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PySide6.QtCore import QMimeData
 from PySide6.QtGui import QImage
 
+from app.paths import there
 from models.codec import CATALOGUE
 
 PICTURE_SUFFIXES = (
@@ -36,17 +37,18 @@ class Dropped:
     @property
     def name(self) -> str:
         """What it is called while it hovers."""
-        return self.paths[0].name if self.paths else "the picture"
+        shown = [path for path in self.paths if not _neural(path)] or self.paths
+        return shown[0].name if shown else "the picture"
 
     @property
     def neural(self) -> bool:
-        """Whether the first path is a neural codec's file, which is never the original."""
-        return bool(self.paths) and self.paths[0].suffix.lower() in NEURAL_SUFFIXES
+        """Whether all paths are neural codecs' files, which are never the original."""
+        return bool(self.paths) and all(map(_neural, self.paths))
 
     @property
     def coded(self) -> bool:
-        """Whether the first path may be shown as a side."""
-        return bool(self.paths) and self.paths[0].suffix.lower() in CODED_SUFFIXES
+        """Whether it is one file that may be shown as a side."""
+        return len(self.paths) == 1 and self.paths[0].suffix.lower() in CODED_SUFFIXES
 
 
 def read(mime: QMimeData | None) -> Dropped:
@@ -72,7 +74,7 @@ def expand(paths: tuple[Path, ...]) -> Dropped:
     """Folders become the pictures in them, by name, numbers by their value; hidden files are left out."""
     found: list[Path] = []
     for path in paths:
-        if not path.is_dir():
+        if not there(path.is_dir):
             found.append(path)
             continue
         try:
@@ -85,6 +87,10 @@ def expand(paths: tuple[Path, ...]) -> Dropped:
     if not found:
         return Dropped(refusal=f"There are no pictures in the folder {paths[0].name}.")
     return Dropped(paths=tuple(dict.fromkeys(found)))
+
+
+def _neural(path: Path) -> bool:
+    return path.suffix.lower() in NEURAL_SUFFIXES
 
 
 def _ending(paths: list[Path], suffixes: tuple[str, ...]) -> list[Path]:

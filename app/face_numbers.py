@@ -99,7 +99,8 @@ class FaceNumbers(QObject):
 
     @Slot()
     def _check(self) -> None:
-        faces, picture = self._finder.faces, self._picture
+        picture = self._picture
+        faces = self._finder.of(picture)  # it may still have those of the picture before
         wanted: dict[_Pair, tuple[Raster, Raster]] = {}
         if faces and picture is not None:
             for view in self._views:

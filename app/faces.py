@@ -25,18 +25,29 @@ class FaceFinder(QObject):
         super().__init__(parent)
         self._desk = desk
         self._known: dict[str, tuple[Face, ...]] = {}
-        self._wanted = ""
+        self._wanted: Raster | None = None
+        self._gave_up = False
         self._job = 0
 
     @property
     def faces(self) -> tuple[Face, ...]:
         """The wanted picture's faces; none while they are looked for."""
-        return self._known.get(self._wanted, ())
+        return self.of(self._wanted)
 
     @property
     def working(self) -> bool:
         """Whether faces are being looked for."""
         return bool(self._job)
+
+    @property
+    def gave_up(self) -> bool:
+        """Whether the search for the wanted faces failed or was stopped."""
+        return self._gave_up
+
+    def of(self, picture: Raster | None) -> tuple[Face, ...]:
+        """The faces of a picture while it is the wanted one, else none."""
+        wanted = self._wanted is not None and picture is not None and picture.digest == self._wanted.digest
+        return self._known.get(picture.digest, ()) if wanted and picture is not None else ()
 
     def known(self, digest: str) -> tuple[Face, ...] | None:
         """The faces of any picture; None where they were never looked for."""
@@ -50,11 +61,11 @@ class FaceFinder(QObject):
 
     def want(self, picture: Raster | None) -> None:
         """Show the faces of a picture; None: of no picture."""
-        digest = picture.digest if picture is not None else ""
-        if digest != self._wanted:
+        before = self._wanted
+        if before is None or picture is None or picture.digest != before.digest:
             self._let_go()
-        self._wanted = digest
-        if picture is not None and digest not in self._known and not self._job:
+        self._wanted, self._gave_up = picture, False
+        if picture is not None and picture.digest not in self._known and not self._job:
             self._start(picture)
         self.changed.emit()
 
@@ -63,8 +74,13 @@ class FaceFinder(QObject):
         if self._job:
             self._desk.stop(self._job)
             self._let_go()
-            self._wanted = ""
+            self._gave_up = True
             self.changed.emit()
+
+    def retry(self) -> None:
+        """Look again where the search failed or was stopped."""
+        if self._gave_up:
+            self.want(self._wanted)
 
     def _let_go(self) -> None:
         self._desk.drop(self._job)
@@ -78,8 +94,7 @@ class FaceFinder(QObject):
             self.found.emit(faces)
 
         def fail(failure: Failure | None) -> None:
-            self._job = 0
-            self._wanted = ""
+            self._job, self._gave_up = 0, True
             self.changed.emit()
             if failure is not None:
                 self.failed.emit(failure)

@@ -26,7 +26,7 @@ def facts_of(session: Session, viewport: Viewport, history: History | None = Non
         several=len(session.opener.paths) > 1,
         working=session.working,
         failed=any(worker.failed for worker in (session.judge, session.columns, session.face_numbers))
-        or bool(session.differences.error)
+        or bool(session.differences.error or session.faces.gave_up)
         or any(view.phase in {Phase.FAILED, Phase.STOPPED} for view in views.values()),
         difference=viewport.mode is Mode.DIFFERENCE,
         box=session.crops.selected is not None,

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from PySide6.QtCore import QFileSystemWatcher, QObject, QTimer, Signal, Slot
 
+from app.paths import there
+
 QUIET_MS = 400  # programs write a file in several steps
 
 Stamp = tuple[int, int]  # time of the last change in nanoseconds, size in bytes
@@ -61,8 +63,8 @@ class FileWatch(QObject):
         self._quiet.start()
 
     def _rewatch(self) -> None:
-        files = {str(path) for path in self._known if path.exists()}
-        folders = {str(path.parent) for path in self._known if path.parent.is_dir()}
+        files = {str(path) for path in self._known if there(path.exists)}
+        folders = {str(path.parent) for path in self._known if there(path.parent.is_dir)}
         watched = {*self._watcher.files(), *self._watcher.directories()}
         if old := watched - files - folders:
             self._watcher.removePaths(sorted(old))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QObject, Signal
 
-from app.desk import Desk
+from app.desk import Desk, Fail
 from app.engine import Priority
 from app.raster import Raster
-from app.state import Side
+from app.state import Level, Notice, Side
 from app.tasks import Coded, OpenBytes, OpenCoded, OpenFile, OpenPixels
 from app.worker import Failure, Task
 from models.codec import CATALOGUE
@@ -23,12 +24,38 @@ _A_LEARNED_CODEC = next(line.id for line in CATALOGUE if line.learned)
 _A_CLASSICAL_CODEC = next(line.id for line in CATALOGUE if not line.learned)
 
 
+@dataclass(frozen=True)
+class _Place:
+    """The pictures one can step through, and the one of them that was asked for last."""
+
+    paths: tuple[Path, ...] = ()
+    asked: Path | None = None
+
+
+@dataclass(frozen=True)
+class _Order:
+    """Compressed files that are still to be opened together, and what is told once all are.
+
+    beside: what was read first; a file of another size cannot stand beside it.
+    """
+
+    files: tuple[tuple[Path, Side], ...] = ()
+    told: tuple[str, ...] = ()
+    failures: tuple[Failure, ...] = ()
+    beside: Raster | None = None
+
+
+_ALONE = _Order()
+
+
 class Opener(QObject):
     """Reads pictures and compressed files in the codec processes."""
 
     picture_read = Signal(object)  # Raster
     file_read = Signal(object, object)  # Coded, Side
+    file_renewed = Signal(object)  # Coded: it was open already
     failed = Signal(object)  # Failure
+    noticed = Signal(object)  # Notice
     changed = Signal()
 
     def __init__(self, desk: Desk, parent: QObject | None = None) -> None:
@@ -39,41 +66,37 @@ class Opener(QObject):
         self.stage, self.done = "", 0.0
         self.paths: tuple[Path, ...] = ()  # the pictures one can step through
         self.asked: Path | None = None  # the one of them that was asked for last, opened or not
+        self._settled = _Place()  # where an opening that leads nowhere goes back to
+
+    @property
+    def job(self) -> int:
+        """The number of the reading that runs, 0 for none. Each has another."""
+        return self._job
 
     def open(self, paths: Sequence[Path], side: Side | None = None) -> None:
-        """Open the first picture among the paths, and the first neural file on a side.
+        """Open the first picture among the paths, and two neural files on the sides. What stays out is told.
 
-        With `side` given, the first path is a compressed file for that side, of whatever codec.
+        With `side` given, the paths are compressed files of whatever codec, the first one for that side.
         """
         paths = tuple(Path(path) for path in paths)
-        if side is not None:
-            self._open_coded(paths[0], side)
-            return
-        neural = [path for path in paths if path.suffix.lower() in NEURAL_SUFFIXES]
-        pictures = tuple(path for path in paths if path not in neural)
-        if not pictures:
-            self._open_coded(neural[0], Side.LEFT)
-            return
-        self.paths = pictures
-
-        def done(raster: Raster) -> None:
-            self.picture_read.emit(raster)
-            if neural:
-                self._open_coded(neural[0], Side.LEFT)
-
-        self.asked = pictures[0]
-        self._start(OpenFile(pictures[0]), pictures[0].name, done)
+        coded = tuple(path for path in paths if side is not None or path.suffix.lower() in NEURAL_SUFFIXES)
+        pictures = tuple(path for path in paths if path not in coded)
+        first = side or Side.LEFT
+        files = tuple(zip(coded, (first, first.other), strict=False))
+        order = _Order(files, _without_a_side(coded[len(files) :]))
+        if pictures:
+            self._read(OpenFile(pictures[0]), pictures[0].name, _Place(pictures, pictures[0]), order=order)
+        else:
+            self._follow(order)
 
     def open_bytes(self, data: bytes, name: str) -> None:
         """Open a picture file's bytes."""
-        self.asked = None
-        self._start(OpenBytes(data, name), name, self.picture_read.emit)
+        self._read(OpenBytes(data, name), name, _Place(self.paths))
 
     def open_pixels(self, pixels: NDArray[np.uint8]) -> None:
         """Open pixels: (H, W, 4) blue, green, red, unused; the caller does not change them afterwards."""
-        self.asked = None
         raster = Raster(f"pasted {id(pixels)}", (pixels,))
-        self._start(OpenPixels(raster.digest), "the pasted picture", self.picture_read.emit, [raster])
+        self._read(OpenPixels(raster.digest), "the pasted picture", _Place(self.paths), [raster])
 
     def step(self, by: int) -> None:
         """Go on by so many of the opened pictures, around the ends; also past one that cannot be read."""
@@ -84,49 +107,121 @@ class Opener(QObject):
 
     def go(self, path: Path) -> None:
         """Open one of the pictures one can step through; the others stay beside it."""
-        self.asked = path
-        self.reload(path)
+        self._read(OpenFile(path), path.name, _Place(self.paths, path))
 
     def reload(self, path: Path) -> None:
         """Read a picture file again that is open."""
-        self._start(OpenFile(path), path.name, self.picture_read.emit)
+        self._read(OpenFile(path), path.name)
+
+    def renew(self, path: Path) -> None:
+        """Read a compressed file again that is open, on whatever side."""
+        self._start(_decoding(path), path.name, self.file_renewed.emit, self._tell)
 
     def stop(self) -> None:
         """A person's Cancel."""
         if self._job:
             self._desk.stop(self._job)
 
-    def _open_coded(self, path: Path, side: Side) -> None:
-        neural = path.suffix.lower() in NEURAL_SUFFIXES
-        task = OpenCoded(path, _A_LEARNED_CODEC if neural else _A_CLASSICAL_CODEC)
+    def _read(
+        self,
+        task: Task,
+        name: str,
+        place: _Place | None = None,
+        rasters: Sequence[Raster] = (),
+        order: _Order = _ALONE,
+    ) -> None:
+        """Read a picture, and then what was ordered with it."""
+
+        def done(raster: Raster) -> None:
+            self.picture_read.emit(raster)
+            self._follow(replace(order, beside=raster))
+
+        self._start(task, name, done, self._tell, rasters, place)
+
+    def _follow(self, order: _Order) -> None:
+        """Open the next of the files; behind the last one, tell what came of them, errors at the end."""
+        if not order.files:
+            if order.told:
+                self.noticed.emit(Notice(Level.WARNING, " ".join(order.told)))
+            for failure in order.failures:
+                self.failed.emit(failure)
+            return
+        (path, side), *others = order.files
+        rest = replace(order, files=tuple(others))
 
         def done(coded: Coded) -> None:
+            made, beside = coded.raster, order.beside
+            if beside is not None and not made.same_size(beside):
+                self._follow(replace(rest, told=(*rest.told, _of_another_size(path, made, beside))))
+                return
             self.file_read.emit(coded, side)
+            self._follow(replace(rest, beside=beside or made))
 
-        self._start(task, path.name, done)
+        def fail(failure: Failure | None) -> None:
+            if failure is None:
+                self._follow(_Order(failures=rest.failures))
+            else:
+                self._follow(replace(rest, failures=(*rest.failures, failure)))
+
+        self._start(_decoding(path), path.name, done, fail)
+
+    def _tell(self, failure: Failure | None) -> None:
+        if failure is not None:
+            self.failed.emit(failure)
 
     def _start(
-        self, task: Task, name: str, done: Callable[[Any], None], rasters: Sequence[Raster] = ()
+        self,
+        task: Task,
+        name: str,
+        done: Callable[[Any], None],
+        fail: Fail,
+        rasters: Sequence[Raster] = (),
+        place: _Place | None = None,
     ) -> None:
         self._desk.drop(self._job)
+        self._stand_at(place or self._settled)
 
-        def finish(value: Any) -> None:
+        def succeeded(value: Any) -> None:
+            self._settled = _Place(self.paths, self.asked)
             self._end()
             done(value)
 
-        def fail(failure: Failure | None) -> None:
+        def failed(failure: Failure | None) -> None:
+            if failure is not None and len(self.paths) > 1 and self.asked in self.paths:
+                self._settled = _Place(self.paths, self.asked)  # one can step on past a damaged picture
+            self._stand_at(self._settled)
             self._end()
-            if failure is not None:
-                self.failed.emit(failure)
+            fail(failure)
 
         def progress(stage: str, share: float) -> None:
             self.stage, self.done = stage, share
             self.changed.emit()
 
         self.name, self.stage, self.done = name, "waiting", 0.0
-        self._job = self._desk.ask(task, Priority.OPEN, finish, fail, rasters, progress)
+        self._job = self._desk.ask(task, Priority.OPEN, succeeded, failed, rasters, progress)
         self.changed.emit()
+
+    def _stand_at(self, place: _Place) -> None:
+        self.paths, self.asked = place.paths, place.asked
 
     def _end(self) -> None:
         self._job, self.name = 0, ""
         self.changed.emit()
+
+
+def _decoding(path: Path) -> OpenCoded:
+    neural = path.suffix.lower() in NEURAL_SUFFIXES
+    return OpenCoded(path, _A_LEARNED_CODEC if neural else _A_CLASSICAL_CODEC)
+
+
+def _without_a_side(paths: Sequence[Path]) -> tuple[str, ...]:
+    """What to tell of compressed files beyond the second; nothing where there are none."""
+    if not paths:
+        return ()
+    more = f" and {len(paths) - 1} more were" if len(paths) > 1 else " was"
+    return (f"{paths[0].name}{more} left out: there are two sides for compressed files.",)
+
+
+def _of_another_size(path: Path, made: Raster, beside: Raster) -> str:
+    size, other = (f"{each.width} \N{MULTIPLICATION SIGN} {each.height}" for each in (made, beside))
+    return f"{path.name} was left out: it has {size} pixels, what it was opened with has {other}."

@@ -16,6 +16,7 @@ from app.columns import Column
 from app.crops import KEPT, Boxes, Crop
 from app.history import Look, look_of, show
 from app.kinds import Kind
+from app.paths import there
 from app.session import Session
 from app.state import FILE, ORIGINAL, Choice, Level, Notice, Side
 from app.viewport import GAINS, Viewport
@@ -34,7 +35,7 @@ _KINDS = [kind.value for kind in Kind]
 class Remembered:
     """Where a session stands. `paths`: all opened pictures; `files`: compressed files on the sides, "" none.
 
-    look and boxes belong to the picture `current`; others: boxes of further pictures by the picture's hash.
+    look and boxes belong to the picture `current`; others: boxes of all pictures by the picture's hash.
     difference and gains: the kind of difference and how much each kind is amplified; columns: their codecs.
     """
 
@@ -57,6 +58,12 @@ class Remembered:
     def anything(self) -> bool:
         """Whether there is something to open."""
         return bool(self.current or any(self.files))
+
+    def after(self, earlier: Remembered) -> Remembered:
+        """With the boxes of pictures that only an earlier session knows."""
+        own = {name for name, _ in self.others}
+        kept = [other for other in earlier.others if other[0] not in own]
+        return replace(self, others=(*kept, *self.others)[-KEPT:])
 
 
 class SessionFile:
@@ -95,14 +102,15 @@ def remember(session: Session, viewport: Viewport, without: Path | None = None) 
     current = picture.path if picture is not None and picture.path != without else None
     files = []
     for side in Side:
-        view = session.view(side)
-        path = view.raster.path if view.choice.codec == FILE and view.raster is not None else None
+        file = session.file(side)
+        path = file.raster.path if session.choice(side).codec == FILE and file is not None else None
         files.append(str(path.absolute()) if path is not None else "")
+    sample = picture.digest if picture is not None and without is not None and picture.path == without else ""
+    known = [(name, _few(boxes)) for name, boxes in session.crops.known().items() if name != sample]
+    others = tuple(known[-KEPT:])
     if current is None and (picture is not None or not any(files)):
-        return Remembered()
+        return Remembered(others=others)
     paths = [path for path in session.opener.paths if path != without]
-    shown = session.anything.digest if session.anything is not None else ""
-    others = [(name, _few(boxes)) for name, boxes in session.crops.known().items() if name != shown]
     return Remembered(
         paths=tuple(str(path.absolute()) for path in paths if current in paths)[:MAX_PATHS],
         current=str(current.absolute()) if current is not None else "",
@@ -117,8 +125,14 @@ def remember(session: Session, viewport: Viewport, without: Path | None = None) 
         gains=viewport.gains,
         columns=tuple(session.columns.codec(column) for column in Column),
         boxes=_few(session.crops.boxes),
-        others=tuple(others[-KEPT:]),
+        others=others,
     )
+
+
+def learn_boxes(session: Session, remembered: Remembered) -> None:
+    """Boxes of earlier sessions wait until their pictures are opened."""
+    for digest, boxes in remembered.others:
+        session.crops.learn(digest, boxes)
 
 
 def _few(boxes: Boxes) -> Boxes:
@@ -138,6 +152,7 @@ class Restorer(QObject):
         self._waiting: list[tuple[Path, Side | None]] = []
         self._others: tuple[Path, ...] = ()
         self._begun = self._ended = False
+        self._job = 0  # of the opener, as it was asked last
 
     def start(self, keep_codecs: bool = False) -> None:
         """Begin. `keep_codecs`: the sides' codecs were given on the command line and stay."""
@@ -146,12 +161,12 @@ class Restorer(QObject):
         if was.current:
             self._waiting.append((Path(was.current), None))
         self._waiting += [(Path(f), side) for f, side in zip(was.files, Side, strict=True) if f]
-        there = [(path, side) for path, side in self._waiting if path.is_file()]
-        gone = [path for path, _ in self._waiting if not path.is_file()]
+        found = [(path, side) for path, side in self._waiting if there(path.is_file)]
+        gone = [path for path, side in self._waiting if (path, side) not in found]
         if gone:
             self._tell_gone(gone)
-        self._waiting = there
-        if not there:
+        self._waiting = found
+        if not found:
             self.ended.emit()
             return
         # Later, as what was read is handed over only after the opener has said that it is free.
@@ -160,7 +175,7 @@ class Restorer(QObject):
         if not keep_codecs:
             self._choose()
         self._arrange()
-        self._others = tuple(path for path in paths if path.is_file())
+        self._others = tuple(path for path in paths if there(path.is_file))
         self._next()
 
     def _choose(self) -> None:
@@ -183,26 +198,32 @@ class Restorer(QObject):
         view.set_difference(Kind(was.difference), was.gains or view.gains)
         for column, codec in zip(Column, was.columns, strict=False):
             session.columns.choose(column, codec)
-        for digest, boxes in was.others:
-            session.crops.learn(digest, boxes)
 
     @Slot()
     def _next(self) -> None:
-        if self._session.opener.name or self._ended:
-            return  # still reading
+        opener = self._session.opener
+        if self._ended:
+            return
+        if opener.job:
+            if opener.job not in {self._job, self._session.reloader.job}:
+                self._end()  # a person opens something else
+            return
         if not self._waiting:
-            self._ended = True
-            self._session.opener.changed.disconnect(self._next)
-            self._session.picture_changed.disconnect(self._look)
-            self.ended.emit()
+            self._end()
             return
         path, side = self._waiting.pop(0)
         if side is not None:
             self._session.open([path], side)
-            return
-        opener = self._session.opener
-        opener.paths = self._others if path in self._others else (path,)
-        opener.go(path)
+        else:
+            opener.paths = self._others if path in self._others else (path,)
+            opener.go(path)
+        self._job = opener.job
+
+    def _end(self) -> None:
+        self._ended = True
+        self._session.opener.changed.disconnect(self._next)
+        self._session.picture_changed.disconnect(self._look)
+        self.ended.emit()
 
     @Slot()
     def _look(self) -> None:
@@ -226,11 +247,8 @@ class Restorer(QObject):
         self._session.noticed.emit(Notice(Level.WARNING, words))
 
 
-def begin_again(session: Session, viewport: Viewport, file: SessionFile, keep_codecs: bool) -> bool:
-    """Begin where the last session ended; gives whether there was one. What is wrong with it is told."""
-    last = file.load()
-    if file.problem:
-        session.noticed.emit(Notice(Level.WARNING, file.problem))
+def begin_again(session: Session, viewport: Viewport, last: Remembered, keep_codecs: bool) -> bool:
+    """Begin where the last session ended; gives whether there is something to open."""
     if last.anything:
         Restorer(session, viewport, last, session).start(keep_codecs)
     return last.anything

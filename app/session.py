@@ -108,22 +108,22 @@ class Session(QObject):
         self._settling.timeout.connect(self._reconcile)
         self.opener.picture_read.connect(self._show_picture)
         self.opener.file_read.connect(self._show_file)
+        self.opener.file_renewed.connect(self._renew_file)
         self.catalogue.changed.connect(self._catalogue_changed)
         self.catalogue.none_learned.connect(partial(self._tell, Level.WARNING))
         self.catalogue.came.connect(partial(self._tell, Level.INFO))
         self.outdated.changed.connect(self._weights_changed)
-        self.compressor.changed.connect(self._reconcile)
+        for maker in (self.compressor, self.columns, self.realism):
+            maker.changed.connect(self._reconcile)
         self.compressor.progressed.connect(self._progressed)
         self.compressor.failed.connect(self._compressing_failed)
-        self.columns.changed.connect(self._reconcile)
         self.judge.measured.connect(self.measured)
-        self.realism.changed.connect(self._reconcile)
         self.realism.progressed.connect(self._progressed)
         self.differences.changed.connect(self.difference_changed)
         for worker in (self.opener, self.realism, self.differences, self.places, self.faces):
             worker.failed.connect(self._report)
         self.picture_changed.connect(self._other_boxes)
-        for teller in (self.saver, self.forecaster, self.reloader, self.outdated):
+        for teller in (self.opener, self.saver, self.forecaster, self.reloader, self.outdated):
             teller.noticed.connect(self.noticed)
         self.saver.saved.connect(self.saved)
         self.saver.save_failed.connect(self.save_failed)
@@ -173,11 +173,7 @@ class Session(QObject):
         if not locked:
             self.rate_changed.emit()
             return
-        rate = self._wishes[Side.LEFT].choice.rate
-        if rate.quality is not None:
-            coded = self.view(Side.LEFT).coded
-            rate = Rate(bpp=round(coded.encoding.bpp, 3) if coded is not None else DEFAULT_BPP)
-        self.set_rate(Side.LEFT, rate)
+        self.set_rate(Side.LEFT, wishes.common_rate(self.view(Side.LEFT)) or Rate(bpp=DEFAULT_BPP))
 
     def swap(self) -> None:
         """Exchange the sides. Nothing is computed again."""
@@ -194,7 +190,8 @@ class Session(QObject):
 
     def retry(self) -> None:
         """Try again what failed or was stopped."""
-        for worker in (self.compressor, self.realism, self.judge, self.face_numbers, self.differences):
+        judging = (self.judge, self.faces, self.face_numbers, self.differences)
+        for worker in (self.compressor, self.realism, *judging):
             worker.retry()
         self._reconcile()
 
@@ -250,9 +247,9 @@ class Session(QObject):
         """Whether a person chose the side's codec, now and not at an earlier start."""
         return self._wishes[side].insisted
 
-    def has_file(self, side: Side) -> bool:
-        """Whether a compressed file was opened for a side."""
-        return self._wishes[side].file is not None
+    def file(self, side: Side) -> Coded | None:
+        """The compressed file that was opened for a side, shown or not."""
+        return self._wishes[side].file
 
     @property
     def anything(self) -> Raster | None:
@@ -294,9 +291,7 @@ class Session(QObject):
     def measure(self, side: Side, metric: str) -> Measured | None:
         """A metric of what a side shows; None while it is on its way."""
         key = measure_key(self.view(side), self.picture, metric)
-        if isinstance(key, str):
-            return Measured(None, key)
-        return self.judge.measure(key)
+        return Measured(None, key) if isinstance(key, str) else self.judge.measure(key)
 
     # Keeping up
 
@@ -304,12 +299,11 @@ class Session(QObject):
         return key_of(self._wishes[side].choice, self.picture)
 
     def _settle(self, later: bool) -> None:
-        if not later:
+        if later:
+            self._settling.start()
+        else:
             self._settling.stop()
-            self._reconcile()
-            return
-        self._settling.start()
-        self._reconcile(start=False)
+        self._reconcile(start=not later)
 
     @Slot()
     def _reconcile(self, *_: object, start: bool = True) -> None:
@@ -325,8 +319,7 @@ class Session(QObject):
             self.compressor.want(wanted | self.columns.wanted())
             self.realism.want([self._faithful(side) for side in Side])
         for side in Side:
-            view = self.view(side)
-            if view.phase is Phase.DONE:
+            if (view := self.view(side)).phase is Phase.DONE:
                 self._wishes[side].shown = view.coded
         self._want_judgement()
         for side in Side:
@@ -344,6 +337,8 @@ class Session(QObject):
     def _show_picture(self, raster: Raster) -> None:
         before, self.picture = self.picture, raster
         self.compressor.retry()
+        if wishes.same_file(before, raster):
+            self.crops.carry(raster.digest)
         wishes.next_picture(self._wishes, before, raster, self.catalogue)
         self._reconcile()
         self.picture_changed.emit()
@@ -353,13 +348,18 @@ class Session(QObject):
     @Slot(object, object)
     def _show_file(self, coded: Coded, side: Side) -> None:
         alone = self.picture is None or not self.picture.same_size(coded.raster)
-        if alone:
-            self.picture = None
+        self.picture = None if alone else self.picture
         wishes.next_file(self._wishes, side, coded)
         self._reconcile()
         self.picture_changed.emit()
         if alone:
             self._tell(Level.WARNING, "Open the photo this file was made from to compare and measure.")
+
+    @Slot(object)
+    def _renew_file(self, coded: Coded) -> None:
+        for side in wishes.renew_file(self._wishes, coded, self.picture):
+            self._show_file(coded, side)
+        self.picture_changed.emit()  # also where no side shows it
 
     @Slot()
     def _other_boxes(self) -> None:

@@ -23,7 +23,7 @@ from app.log import catch_faults, start_log
 from app.panels.docs import DocsWindow
 from app.panels.faults import FaultTeller
 from app.preload import Preloader
-from app.restore import Remembered, SessionFile, begin_again
+from app.restore import Remembered, SessionFile, begin_again, learn_boxes
 from app.session import Session
 from app.settings import Settings, SettingsFile
 from app.single import name_for
@@ -83,11 +83,14 @@ def open_viewer(
     try:
         session.start()
         kept = SessionFile(store.path.with_name("session.json"))
+        last = kept.load() if screenshot is None else Remembered()
+        if settings.restore:
+            learn_boxes(session, last)
         restoring = settings.restore and not paths and screenshot is None
-        if not (restoring and begin_again(session, window.viewport, kept, bool(insisted))):
+        if not (restoring and begin_again(session, window.viewport, last, bool(insisted))):
             _open_first(window, [Path(path) for path in paths], settings, screenshot is not None)
-        if store.problem:
-            session.noticed.emit(Notice(Level.WARNING, store.problem))
+        for problem in filter(None, (kept.problem if settings.restore else "", store.problem)):
+            session.noticed.emit(Notice(Level.WARNING, problem))
         if screenshot is not None:
             return _make_screenshot(app, window, Path(screenshot))
         window.show()
@@ -95,8 +98,7 @@ def open_viewer(
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl+C in the terminal ends the program
         code = app.exec()
         store.save(window.settings)
-        if window.settings.restore:
-            kept.save(window.last_state or Remembered())
+        _keep_end(window, kept, last, settings.restore)
         return code
     finally:
         undo()
@@ -177,6 +179,16 @@ def _open_first(window: Window, paths: list[Path], settings: Settings, sample: b
         window.commands.open_paths(paths)
     elif (sample or not settings.started) and sample_photo() is not None:
         window.commands.sample()
+
+
+def _keep_end(window: Window, file: SessionFile, last: Remembered, learned: bool) -> None:
+    """Write where the session ended; where nothing was opened, the `last` end stays.
+
+    learned: whether the session knew the boxes of the last one; else they are added.
+    """
+    state = window.last_state
+    if window.settings.restore and window.session.anything is not None and state is not None:
+        file.save(state if learned else state.after(last))
 
 
 def _mode(name: str) -> Mode:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QFileSystemWatcher, QObject, QTimer, Signal, Slot
 
+from app.paths import there
 from models.weights import contents, folders
 
 QUIET_MS = 700  # a file that is copied grows for a while, and a folder does not tell of that
@@ -69,7 +70,7 @@ class WeightsWatch(QObject):
 
 def _nearest(folder: Path) -> Path | None:
     """The folder, or the first of those above it that is there."""
-    return next((path for path in (folder, *folder.parents) if path.is_dir()), None)
+    return next((path for path in (folder, *folder.parents) if there(path.is_dir)), None)
 
 
 def _now() -> tuple[object, ...]:

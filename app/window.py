@@ -167,6 +167,7 @@ class Window(QMainWindow):
     def _connect(self) -> None:
         session = self.session
         session.picture_changed.connect(self._picture_changed)
+        session.picture_changed.connect(self.messages.forget)
         session.side_changed.connect(self._side_changed)
         session.measured.connect(self._refresh)
         session.rate_changed.connect(self._refresh)
@@ -185,7 +186,7 @@ class Window(QMainWindow):
         self.viewport.changed.connect(self._view_changed)
         self.viewport.mode_changed.connect(self._mode_changed)
         self.canvas.hovered.connect(self._hovered)
-        self.opening.cancelled.connect(session.cancel)
+        self.opening.cancelled.connect(session.opener.stop)
         self.empty.open_wanted.connect(self.commands.open)
         self.empty.sample_wanted.connect(self.commands.sample)
         self.empty.path_wanted.connect(lambda path: self.commands.open_paths([path]))

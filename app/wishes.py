@@ -106,6 +106,26 @@ def next_file(wishes: Mapping[Side, Wish], side: Side, opened: Coded) -> None:
     mine.file, mine.shown, mine.choice = opened, None, mine.choice.of(FILE)
 
 
+def same_file(before: Raster | None, picture: Raster) -> bool:
+    """Whether a picture is another version of the one before: read from the same path, of the same size."""
+    if before is None or before.path is None:
+        return False
+    return before.path == picture.path and before.same_size(picture)
+
+
+def renew_file(wishes: Mapping[Side, Wish], coded: Coded, picture: Raster | None) -> list[Side]:
+    """Put a file that was read again where it was opened but is not shown; gives the sides that show it."""
+    mine = [
+        side
+        for side, wish in wishes.items()
+        if wish.file is not None and wish.file.raster.path == coded.raster.path
+    ]
+    fits = picture is not None and picture.same_size(coded.raster)
+    for side in mine:
+        wishes[side].file = coded if fits else None
+    return [side for side in mine if wishes[side].choice.codec == FILE]
+
+
 def reopen(wishes: Mapping[Side, Wish], opened: Callable[[Coded], Coded]) -> None:
     """Put what `opened` says in the place of the opened files."""
     for wish in wishes.values():
@@ -117,6 +137,13 @@ def deviation(rate: Rate, encoding: Encoding) -> float | None:
     pixels = encoding.width * encoding.height
     target = rate.bpp * pixels / 8 if rate.bpp is not None else rate.bytes
     return encoding.bytes / target - 1 if target else None
+
+
+def common_rate(view: SideView) -> Rate | None:
+    """A rate both sides can share: a side's own, or for a quality the size it led to, if that is known."""
+    if view.choice.rate.quality is None:
+        return view.choice.rate
+    return Rate(bpp=round(view.coded.encoding.bpp, 3)) if view.coded is not None else None
 
 
 def compared(left: SideView, right: SideView) -> tuple[Raster, Raster] | None:

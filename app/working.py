@@ -85,14 +85,14 @@ class Working:
             window.tell("A blind test needs a photo and both sides done.", Level.WARNING)
             return None
         crops = session.crops.all() or places(original.width, original.height)
-        seed = secrets.randbelow(2**31)
         dialog = BlindDialog(
             window,
-            lambda rounds: BlindTest(crops, seed, rounds),
+            lambda rounds: BlindTest(crops, secrets.randbelow(2**31), rounds),
             {Side.LEFT: left, Side.RIGHT: right},
             original,
             {side: _contestant(view) for side, view in views.items()},
             versions(),
+            window.folder(),
         )
         dialog.save_wanted.connect(lambda task: session.save(task, []))
         dialog.open()

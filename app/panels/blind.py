@@ -10,7 +10,6 @@ from PySide6.QtCore import QRectF, Qt, Signal
 from PySide6.QtGui import QImage, QKeyEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import (
     QDialog,
-    QFileDialog,
     QHBoxLayout,
     QLabel,
     QProgressBar,
@@ -22,9 +21,10 @@ from PySide6.QtWidgets import (
 )
 
 from app import theme
-from app.blind import BlindTest, Contestant, Verdict, report, table
+from app.blind import FEWEST, BlindTest, Contestant, Verdict, report, table
 from app.crops import Crop
 from app.panels.blind_result import ResultPage, title_label
+from app.panels.saving import ask_path
 from app.raster import Raster
 from app.state import Side
 from app.tasks import SaveFile
@@ -104,10 +104,12 @@ class BlindDialog(QDialog):
         original: Raster,
         contestants: Mapping[Side, Contestant],
         versions: dict[str, str],
+        folder: str,
     ) -> None:
         super().__init__(parent)
         self._make, self._pictures, self._original = make, dict(pictures), original
         self._contestants, self._versions = dict(contestants), versions
+        self._folder = folder
         self.test = make(1)
         self._began = 0.0
         self.setWindowTitle("Blind test")
@@ -135,7 +137,7 @@ class BlindDialog(QDialog):
             "You see the original between two compressed versions of the same place.\n"
             "Which codec stands where is shuffled and shown only at the end.\n\n"
             "\N{LEFTWARDS ARROW}  the left one      \N{DOWNWARDS ARROW}  no difference      "
-            "\N{RIGHTWARDS ARROW}  the right one      Backspace  one back      Esc  leave"
+            "\N{RIGHTWARDS ARROW}  the right one      Backspace  one back      Esc  leave" + _too_few(count)
         )
         words.setAlignment(Qt.AlignmentFlag.AlignCenter)
         row = QHBoxLayout()
@@ -271,11 +273,10 @@ class BlindDialog(QDialog):
 
     def _ask_save(self, suffix: str) -> None:
         stem = self._original.path.stem if self._original.path is not None else "picture"
-        start = f"{stem}-blind-test{suffix}"
-        chosen, _ = QFileDialog.getSaveFileName(self, "Export the blind test", start, f"*{suffix}")
-        if chosen:
-            path = Path(chosen)
-            self.save(path if path.suffix.lower() == suffix else path.with_name(f"{path.name}{suffix}"))
+        start = Path(self._folder) / f"{stem}-blind-test{suffix}"
+        path = ask_path(self, "Export the blind test", start, [suffix])
+        if path is not None:
+            self.save(path)
 
 
 def _cut(raster: Raster, crop: Crop) -> QImage:
@@ -286,6 +287,17 @@ def _cut(raster: Raster, crop: Crop) -> QImage:
         base.data, raster.width, raster.height, base.strides[0], QImage.Format.Format_RGB32
     )  # a view of the array, alive for this line only
     return whole.copy(within.x, within.y, within.width, within.height)
+
+
+def _too_few(count: int) -> str:
+    """What to know before a test of so many places that cannot decide anything; "" for other tests."""
+    most = count * _ROUNDS[-1]
+    if most >= FEWEST:
+        return ""
+    return (
+        f"\n\nOne place gives at most {most} trials, and fewer than {FEWEST} cannot be told from chance.\n"
+        "Draw two boxes or more (C) before the test to have enough."
+    )
 
 
 def _page(title: QLabel, words: QLabel, row: QHBoxLayout) -> QWidget:

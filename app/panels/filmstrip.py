@@ -21,6 +21,7 @@ from PySide6.QtGui import (
     QColor,
     QFontMetrics,
     QImage,
+    QMouseEvent,
     QPainter,
     QPainterPath,
     QPalette,
@@ -201,11 +202,18 @@ class FilmStrip(QListView):
         self._looking.timeout.connect(self._want_visible)
         self.horizontalScrollBar().valueChanged.connect(self._look)
         self.selectionModel().currentChanged.connect(self._chosen)
+        self._marked = QPersistentModelIndex()  # when the mouse button went down
+        self.clicked.connect(self._clicked)
         session.gallery.arrived.connect(self._pictures.refresh)
         session.opener.changed.connect(self.follow)
         session.picture_changed.connect(self._shown)
         session.compressor.changed.connect(lambda _: self.viewport().update())
         self.follow()
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:  # noqa: N802
+        """Pressing marks; what was marked before, only `_clicked` hears of."""
+        self._marked = QPersistentModelIndex(self.currentIndex())
+        super().mousePressEvent(event)
 
     def wheelEvent(self, event: QWheelEvent) -> None:  # noqa: N802
         """The wheel moves along the strip, whichever way it turns."""
@@ -274,3 +282,11 @@ class FilmStrip(QListView):
     def _chosen(self, now: QModelIndex, before: QModelIndex) -> None:
         if now.isValid() and now != before:
             self.path_wanted.emit(now.data(Qt.ItemDataRole.UserRole))
+
+    def _clicked(self, index: QModelIndex) -> None:
+        """The marked picture is wanted again where something else stands in its place."""
+        path, session = index.data(Qt.ItemDataRole.UserRole), self._session
+        shown = session.picture is not None and session.picture.path == path
+        opening = session.opener.asked == path and session.opener.name == path.name
+        if self._marked == index and not (shown or opening):
+            self.path_wanted.emit(path)

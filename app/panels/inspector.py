@@ -156,7 +156,7 @@ class Inspector(QScrollArea):
     def _fill(self) -> None:
         self.columns.fill(self._session.catalogue.reasons)
         for side, panel in self.sides.items():
-            panel.fill(self._session.catalogue.reasons, self._session.has_file(side))
+            panel.fill(self._session.catalogue.reasons, self._session.file(side) is not None)
             self._show_side(side)
 
     def _show_side(self, side: Side) -> None:
@@ -166,7 +166,7 @@ class Inspector(QScrollArea):
         session = self._session
         views = {side: session.view(side) for side in Side}
         self.faces.show_faces(
-            session.faces.faces,
+            session.faces.of(session.picture),
             session.picture,
             {side: view.raster for side, view in views.items()},
             {side: session.face_numbers.of(view) for side, view in views.items()},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import multiprocessing
 import os
@@ -101,6 +102,20 @@ def photo(tmp_path: Path) -> Callable[..., Path]:
         return path
 
     return make
+
+
+@pytest.fixture
+def dead(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of a network drive that fell away: whoever looks at it gets an error."""
+    folder, stat = tmp_path / "dead", Path.stat
+
+    def look(path: Path, **how: bool) -> os.stat_result:
+        if path.is_relative_to(folder):
+            raise OSError(errno.ENOTCONN, "Transport endpoint is not connected", str(path))
+        return stat(path, **how)
+
+    monkeypatch.setattr(Path, "stat", look)
+    return folder
 
 
 def scene(width: int, height: int, seed: int = 0) -> np.ndarray:

@@ -153,11 +153,18 @@ def test_the_result_is_exported_as_csv_and_json(
         count += 1
     assert dialog.ending.title.text().startswith("JPEG was preferred")
     assert f"0% of {count} decided trials" in dialog.ending.numbers.text()
-    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(tmp_path / "mine"), ""))
+    starts: list[Path] = []
+
+    def choose(parent: object, title: str, start: str, pattern: str) -> tuple[str, str]:
+        starts.append(Path(start))
+        return str(tmp_path / "mine"), pattern
+
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", choose)
     with qtbot.waitSignal(window.session.saved):
         qtbot.mouseClick(dialog.ending.csv, Qt.MouseButton.LeftButton)
     with qtbot.waitSignal(window.session.saved):
         qtbot.mouseClick(dialog.ending.json, Qt.MouseButton.LeftButton)
+    assert starts == [tmp_path / "cat-blind-test.csv", tmp_path / "cat-blind-test.json"]
     rows = list(csv.DictReader((tmp_path / "mine.csv").read_text().splitlines()))
     assert len(rows) == count
     assert {row["preferred"] for row in rows} == {"B"}
@@ -170,6 +177,34 @@ def test_the_result_is_exported_as_csv_and_json(
     qtbot.mouseClick(dialog.ending.again, Qt.MouseButton.LeftButton)
     assert dialog.pages.currentWidget() is dialog._first
     dialog.close()
+
+
+def test_a_test_taken_once_more_is_another_one(
+    qtbot: QtBot, window: Window, photo: Callable[..., Path]
+) -> None:
+    dialog = begin(qtbot, window, photo("cat.png", 600, 600))
+    tests = []
+    for _ in range(3):
+        dialog.start(1)
+        tests.append(dialog.test)
+    assert len({test.seed for test in tests}) == 3
+    assert len({test.trials for test in tests}) > 1
+    dialog.close()
+
+
+def test_a_test_that_can_decide_nothing_says_so_before_it_begins(
+    qtbot: QtBot, window: Window, photo: Callable[..., Path]
+) -> None:
+    warning = "fewer than 6 cannot be told from chance"
+    window.commands.open_paths([photo("cat.png", 400, 300)])
+    settle(qtbot, window)
+    for name, warned in (("eye", True), ("hand", False)):
+        window.session.crops.add(10, 20, 60, 40, name)
+        dialog = window.working.blind_test()
+        assert dialog is not None
+        assert (warning in words_of(dialog)) is warned
+        assert ("at most 4 trials" in words_of(dialog)) is warned
+        dialog.close()
 
 
 def test_there_is_no_test_before_both_sides_are_done(qtbot: QtBot, window: Window) -> None:

@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QTabBar
 from pytestqt.qtbot import QtBot
 
 from app.crop_tool import SELECTED
-from app.crops import Boxes, Crop, Crops
+from app.crops import KEPT, Boxes, Crop, Crops
 from app.raster import Raster, from_picture
 from app.session import Session
 from app.state import Side
@@ -113,6 +113,26 @@ def test_boxes_of_a_picture_wait_until_it_is_opened_and_are_cut_to_it(crops: Cro
     assert crops.selected == Crop("far", 44, 3, 20, 20)
     crops.learn(other.digest, Boxes())  # what is known stays
     assert len(crops.all()) == 1
+
+
+def test_another_version_of_the_picture_has_the_same_boxes(crops: Crops) -> None:
+    crops.learn("next", Boxes((Crop("old", 1, 1, 9, 9),)))
+    crops.carry("next")  # nobody has put boxes here
+    assert [crop.name for crop in crops.known()["next"].crops] == ["old"]
+    crops.add(10, 10, 30, 30, "here")
+    crops.carry("next")
+    assert crops.known()["next"] == crops.boxes
+
+
+def test_the_boxes_of_the_picture_that_is_opened_are_not_those_forgotten(crops: Crops) -> None:
+    other, box = raster(64, 40, seed=5), Boxes((Crop("kept", 4, 3, 20, 20),))
+    crops.learn(other.digest, box)
+    for number in range(KEPT):
+        crops.learn(str(number), box)
+    crops.show_raster(other)
+    assert crops.boxes == box
+    assert "0" not in crops.known()
+    assert len(crops.known()) == KEPT
 
 
 # In the window

@@ -91,6 +91,23 @@ def test_both_sides_are_measured_and_the_better_one_is_marked(
     assert len(inline.tasks(MeasureFaces)) == 2  # known by now
 
 
+def test_a_picture_one_comes_back_to_is_measured_in_its_own_faces(
+    qtbot: QtBot, window: Window, inline: InlineEngine, photo: Callable
+) -> None:
+    one, two = photo("one.png"), photo("two.png", seed=5)
+    open_photo(qtbot, window, one)
+    qtbot.keyClick(window.canvas, Qt.Key.Key_F)
+    inline.answer(FindFaces, (SMALL,))
+    open_photo(qtbot, window, two)  # before the numbers of the first are there
+    inline.answer(FindFaces, (LARGE,))
+    open_photo(qtbot, window, one)
+    picture = window.session.picture
+    assert picture is not None
+    waiting = [job.task for job in inline.tasks(MeasureFaces)]
+    assert {task.reference for task in waiting} == {picture.digest}
+    assert [task.faces for task in waiting] == [(SMALL,), (SMALL,)]
+
+
 def test_a_click_on_a_face_brings_it_to_the_middle(
     qtbot: QtBot, window: Window, inline: InlineEngine, photo: Callable
 ) -> None:

@@ -17,6 +17,7 @@ from app.session import Session
 from app.state import Side
 from app.tasks import FindFaces
 from app.window import Window
+from app.worker import Failure
 from models.codec import Rate
 from models.faces import Face
 from tests.app.conftest import shown
@@ -102,6 +103,38 @@ def test_cancel_stops_the_search_and_asking_again_starts_anew(
     window.show_faces(True)
     assert len(inline.tasks(FindFaces)) == 1
     assert window.session.faces.working
+
+
+def test_f5_looks_again_after_a_search_was_stopped_or_failed(
+    qtbot: QtBot, window: Window, inline: InlineEngine, photo: Callable[..., Path]
+) -> None:
+    retry = window.actions_by_id["retry"]
+    open_photo(qtbot, window, photo())
+    window.show_faces(True)
+    window.session.faces.stop()
+    assert retry.isEnabled()
+    retry.trigger()
+    assert window.session.faces.working
+    assert not retry.isEnabled()
+    inline.failed.emit(inline.tasks(FindFaces)[-1].id, Failure("no detector here"))
+    assert "no detector here" in window.messages.text
+    assert retry.isEnabled()
+    retry.trigger()
+    inline.answer(FindFaces, (SMALL,))
+    assert window.session.faces.faces == (SMALL,)
+    assert not retry.isEnabled()
+
+
+def test_what_nobody_wants_any_more_is_not_tried_again(
+    qtbot: QtBot, window: Window, inline: InlineEngine, photo: Callable[..., Path]
+) -> None:
+    open_photo(qtbot, window, photo())
+    window.show_faces(True)
+    window.session.faces.stop()
+    window.show_faces(False)
+    assert not window.actions_by_id["retry"].isEnabled()
+    window.session.retry()
+    assert not window.session.faces.working
 
 
 def test_the_face_of_the_sample_photo_is_found(qtbot: QtBot, window: Window, inline: InlineEngine) -> None:

@@ -16,7 +16,9 @@ from pytestqt.qtbot import QtBot
 from app import drops
 from app.gallery import SIDE
 from app.panels.filmstrip import CELL, FilmStrip
+from app.restore import remember
 from app.session import Session
+from app.tasks import OpenFile
 from app.thumbs import Thumbnail, small
 from app.window import Window
 from models.codec import Rate
@@ -235,6 +237,82 @@ def test_a_pasted_picture_leaves_the_strip_and_stepping_comes_back(
     )  # fmt: skip
     window.session.step(1)
     settle(qtbot, window, "img1.png")
+
+
+def test_a_file_that_cannot_be_read_leaves_the_folder_open(
+    qtbot: QtBot, window: Window, folder: Path, tmp_path: Path
+) -> None:
+    window.commands.open_paths([folder])
+    settle(qtbot, window, "img1.png")
+    (tmp_path / "bad.png").write_bytes(b"no picture")
+    drop(window, tmp_path / "bad.png")
+    qtbot.waitUntil(lambda: "bad.png" in window.messages.text, timeout=10000)
+    assert strip(window).isVisible()
+    assert strip(window).currentIndex().row() == 0
+    assert len(remember(window.session, window.viewport).paths) == 12
+    qtbot.keyClick(window.canvas, Qt.Key.Key_PageDown)
+    settle(qtbot, window, "img2.png")
+
+
+def test_a_cancelled_opening_leaves_the_folder_open(
+    qtbot: QtBot, window: Window, inline: InlineEngine, folder: Path, photo: Callable[..., Path]
+) -> None:
+    window.commands.open_paths([folder])
+    settle(qtbot, window, "img1.png")
+    inline.held = (OpenFile,)
+    window.commands.open_paths([photo("slow.png"), photo("slower.png")])
+    window.commands.open_paths([photo("slowest.png")])  # in place of those, which were not read either
+    window.session.opener.stop()
+    inline.cancelled.emit(inline.given[-1].id)
+    assert strip(window).model().rowCount() == 12
+    assert strip(window).currentIndex().row() == 0
+    inline.held = ()
+    window.session.step(1)
+    settle(qtbot, window, "img2.png")
+
+
+def test_a_folder_that_begins_with_a_damaged_picture_is_open_all_the_same(
+    qtbot: QtBot, window: Window, folder: Path, photo: Callable[..., Path]
+) -> None:
+    window.commands.open_paths([photo("alone.png")])
+    settle(qtbot, window, "alone.png")
+    (folder / "img1.png").write_bytes(b"no picture")
+    window.commands.open_paths([folder])
+    qtbot.waitUntil(lambda: "img1.png" in window.messages.text, timeout=10000)
+    window.session.step(1)
+    settle(qtbot, window, "img2.png")
+
+
+def test_a_click_on_the_marked_picture_opens_it_where_something_else_is_shown(
+    qtbot: QtBot, window: Window, inline: InlineEngine, folder: Path
+) -> None:
+    window.commands.open_paths([folder])
+    settle(qtbot, window, "img1.png")
+    window.commands.take(drops.Dropped(pixels=np.full((20, 30, 4), 90, np.uint8)), None)
+    qtbot.waitUntil(lambda: window.session.idle and "Pasted" in window.windowTitle(), timeout=20000)
+    assert strip(window).currentIndex().row() == 0
+    click(qtbot, strip(window), 0)
+    settle(qtbot, window, "img1.png")
+    read = len(inline.ran_of(OpenFile))
+    click(qtbot, strip(window), 0)  # it is shown
+    settle(qtbot, window, "img1.png")
+    click(qtbot, strip(window), 1)  # pressing opens it, letting go does not again
+    settle(qtbot, window, "img2.png")
+    assert len(inline.ran_of(OpenFile)) == read + 1
+
+
+def test_a_click_on_a_picture_that_could_not_be_read_tries_again(
+    qtbot: QtBot, window: Window, folder: Path
+) -> None:
+    good = (folder / "img2.png").read_bytes()
+    (folder / "img2.png").write_bytes(b"no picture")
+    window.commands.open_paths([folder])
+    settle(qtbot, window, "img1.png")
+    click(qtbot, strip(window), 1)
+    qtbot.waitUntil(lambda: "img2.png" in window.messages.text, timeout=10000)
+    (folder / "img2.png").write_bytes(good)
+    click(qtbot, strip(window), 1)
+    settle(qtbot, window, "img2.png")
 
 
 def test_a_folder_is_chosen_from_the_menu(

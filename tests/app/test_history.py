@@ -189,7 +189,7 @@ def test_a_swap_with_an_opened_file_is_taken_back(
     history.end_turn()
     history.undo()
     assert choices(session) == [FILE, "jpeg"]
-    assert session.has_file(Side.LEFT)
+    assert session.file(Side.LEFT) is not None
     history.undo()
     assert choices(session) == ["webp", "jpeg"]
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QMimeData, Qt, QUrl
-from PySide6.QtGui import QImage
+from PySide6.QtCore import QMimeData, QPoint, Qt, QUrl
+from PySide6.QtGui import QDragEnterEvent, QImage
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
@@ -16,7 +16,7 @@ from app.panels.metrics import BETTER
 from app.session import Session
 from app.settings import Settings
 from app.state import FILE, Level, Phase, Side
-from app.tasks import OpenFile
+from app.tasks import Compress, OpenFile
 from app.window import Window
 from models import codec
 from models.codec import Rate
@@ -132,6 +132,41 @@ def test_a_compressed_file_dropped_low_on_the_right_becomes_side_b(
     assert window.session.picture.path == encoded
 
 
+@pytest.mark.parametrize(
+    ("names", "opened", "fields"),
+    [
+        (["a.hflic", "a.png"], False, ["Open a.png"]),
+        (["a.hflic", "a.png", "b.hflic"], True, ["Open a.png"]),
+        (["a.png", "b.webp"], True, ["Open a.png"]),
+        (["a.hflic", "b.hflic"], False, ["Show as side A", "Show as side B"]),
+        (["b.webp"], True, ["Open b.webp", "Show as side A", "Show as side B"]),
+        (["b.webp"], False, ["Open b.webp"]),
+    ],
+)
+def test_sides_are_offered_only_where_all_that_is_dragged_can_stand_there(
+    qtbot: QtBot,
+    window: Window,
+    photo: Callable[..., Path],
+    tmp_path: Path,
+    names: list[str],
+    opened: bool,
+    fields: list[str],
+) -> None:
+    if opened:
+        open_photo(qtbot, window, photo())
+    at = window._stack.mapTo(window, QPoint(100, 100))
+    rest = (Qt.DropAction.CopyAction, files(*(tmp_path / name for name in names)))
+    buttons = (Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier)
+    QApplication.sendEvent(window, QDragEnterEvent(at, *rest, *buttons))
+    assert [words for _, words, _ in window.drop._zones] == fields
+
+
+def test_what_lies_on_a_drive_that_fell_away_is_a_message(qtbot: QtBot, window: Window, dead: Path) -> None:
+    drop(window, files(dead / "a.png"))
+    settle(qtbot, window)
+    assert "a.png" in window.messages.text
+
+
 def test_a_picture_is_pasted(qtbot: QtBot, window: Window) -> None:
     pixels = scene(70, 50)
     clip = QApplication.clipboard()
@@ -161,6 +196,23 @@ def test_a_slow_opening_shows_a_card_with_cancel(
     inline.cancelled.emit(inline.given[-1].id)
     assert window.opening.isHidden()
     assert window.session.idle
+
+
+def test_cancel_on_the_card_stops_the_opening_alone(
+    qtbot: QtBot, window: Window, inline: InlineEngine, photo: Callable[..., Path]
+) -> None:
+    inline.held = (Compress,)
+    window.commands.open_paths([photo()])
+    qtbot.waitUntil(lambda: window.session.view(Side.LEFT).phase is Phase.RUNNING, timeout=20000)
+    inline.held = (Compress, OpenFile)
+    window.session.open([photo("slow.png")])
+    stopped = list(inline.stopped)
+    window.opening.cancelled.emit()
+    assert inline.stopped == [*stopped, inline.given[-1].id]
+    inline.cancelled.emit(inline.given[-1].id)
+    assert window.session.opener.name == ""
+    assert {window.session.view(side).phase for side in Side} == {Phase.RUNNING}
+    window.session.cancel()
 
 
 def test_recent_files_are_offered_again(qtbot: QtBot, window: Window, photo: Callable[..., Path]) -> None:

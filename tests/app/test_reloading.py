@@ -10,9 +10,11 @@ from pytestqt.qtbot import QtBot
 
 from app import filewatch
 from app.filewatch import FileWatch
+from app.paths import there
+from app.raster import from_picture
 from app.session import Session
-from app.state import Side
-from app.tasks import OpenFile
+from app.state import FILE, Side
+from app.tasks import OpenCoded, OpenFile
 from app.window import Window
 from models import codec
 from models.codec import Rate
@@ -128,6 +130,145 @@ def test_a_changed_compressed_file_is_decoded_again(
         return window.session.idle and coded is not None and coded.encoding.data == new
 
     qtbot.waitUntil(there, timeout=20000)
+
+
+def compressed(path: Path, quality: int, width: int = 96, height: int = 64) -> bytes:
+    """Write a WebP file, give its bytes."""
+    data = codec.get("webp").encode(Picture(scene(width, height)), Rate(quality=quality)).data
+    path.write_bytes(data)
+    return data
+
+
+def has(window: Window, side: Side, data: bytes) -> Callable[[], bool]:
+    def there() -> bool:
+        file = window.session.file(side)
+        return window.session.idle and file is not None and file.encoding.data == data
+
+    return there
+
+
+def test_a_changed_file_that_is_not_shown_waits_anew_and_never_becomes_the_picture(
+    qtbot: QtBot, window: Window, photo: Callable[..., Path], tmp_path: Path
+) -> None:
+    original, path = photo(), tmp_path / "b.webp"
+    window.commands.open_paths([original])
+    settle(qtbot, window)
+    compressed(path, 10)
+    window.session.open([path], Side.RIGHT)
+    settle(qtbot, window)
+    window.session.choose(Side.RIGHT, "avif")
+    settle(qtbot, window)
+    new = compressed(path, 90)
+    qtbot.waitUntil(has(window, Side.RIGHT, new), timeout=20000)
+    assert window.session.picture is not None
+    assert window.session.picture.path == original
+    assert window.session.choice(Side.RIGHT).codec == "avif"
+    window.session.choose(Side.RIGHT, FILE)
+    coded = window.session.view(Side.RIGHT).coded
+    assert coded is not None
+    assert coded.encoding.data == new
+
+
+def test_a_file_that_is_not_shown_and_got_another_size_is_not_offered_any_more(
+    qtbot: QtBot, window: Window, photo: Callable[..., Path], tmp_path: Path
+) -> None:
+    path = tmp_path / "b.webp"
+    window.commands.open_paths([photo()])
+    settle(qtbot, window)
+    compressed(path, 10)
+    window.session.open([path], Side.RIGHT)
+    settle(qtbot, window)
+    window.session.choose(Side.RIGHT, "avif")
+    settle(qtbot, window)
+    compressed(path, 10, 80, 60)
+    qtbot.waitUntil(lambda: window.session.file(Side.RIGHT) is None, timeout=20000)
+    assert window.session.picture is not None
+    assert FILE not in codecs_offered(window, Side.RIGHT)
+
+
+def codecs_offered(window: Window, side: Side) -> list[object]:
+    box = window.inspector.sides[side].codec
+    return [box.itemData(at) for at in range(box.count())]
+
+
+def test_files_that_change_together_are_all_read_again(
+    qtbot: QtBot, window: Window, photo: Callable[..., Path], tmp_path: Path
+) -> None:
+    original, path = photo(), tmp_path / "b.webp"
+    window.commands.open_paths([original])
+    settle(qtbot, window)
+    compressed(path, 10)
+    window.session.open([path], Side.LEFT)
+    settle(qtbot, window)
+    window.session.open([path], Side.RIGHT)
+    settle(qtbot, window)
+    photo(seed=5)
+    new = compressed(path, 90)
+    qtbot.waitUntil(shows(window, digest_of(original)), timeout=20000)
+    for side in Side:
+        qtbot.waitUntil(has(window, side, new), timeout=20000)
+        assert window.session.choice(side).codec == FILE
+
+
+def test_a_reading_waits_until_what_a_person_opens_is_there(
+    qtbot: QtBot, window: Window, inline: InlineEngine, photo: Callable[..., Path]
+) -> None:
+    first, second = photo("a.png"), photo("b.png", seed=1)
+    window.commands.open_paths([first])
+    settle(qtbot, window)
+    inline.held = (OpenFile,)
+    window.commands.open_paths([second])
+    opening = inline.tasks(OpenFile)[-1]
+    photo("a.png", seed=2)
+    qtbot.waitUntil(lambda: "changed on disk" in window.status.currentMessage(), timeout=20000)
+    assert inline.tasks(OpenFile)[-1] is opening
+    inline.finished.emit(opening.id, from_picture(Picture.open(second)))
+    settle(qtbot, window)
+    assert inline.tasks(OpenFile)[-1] is opening  # the first is not open any more
+
+
+def test_a_reading_that_gave_way_to_an_opening_comes_after_it(
+    qtbot: QtBot, window: Window, inline: InlineEngine, photo: Callable[..., Path], tmp_path: Path
+) -> None:
+    original, path = photo(), tmp_path / "b.webp"
+    window.commands.open_paths([original])
+    settle(qtbot, window)
+    compressed(path, 10)
+    inline.held = (OpenFile, OpenCoded)
+    photo(seed=5)
+    qtbot.waitUntil(lambda: bool(window.session.reloader.job), timeout=20000)
+    reading = inline.tasks(OpenFile)[-1]
+    inline.held = ()
+    window.session.open([path], Side.RIGHT)
+    assert reading.id in inline.stopped
+    qtbot.waitUntil(shows(window, digest_of(original)), timeout=20000)
+    assert window.session.choice(Side.RIGHT).codec == FILE
+
+
+def test_boxes_stay_with_a_picture_that_changed_but_not_its_size(
+    qtbot: QtBot, window: Window, photo: Callable[..., Path]
+) -> None:
+    path = photo()
+    window.commands.open_paths([path])
+    settle(qtbot, window)
+    box = window.session.crops.add(10, 12, 30, 20, "eye")
+    photo(seed=5)
+    qtbot.waitUntil(shows(window, digest_of(path)), timeout=20000)
+    assert window.session.crops.all() == (box,)
+    photo(width=120, seed=6)
+    qtbot.waitUntil(shows(window, digest_of(path)), timeout=20000)
+    assert window.session.crops.all() == ()
+
+
+def test_a_place_that_cannot_be_looked_at_holds_nothing_and_can_be_watched(
+    qtbot: QtBot, dead: Path, tmp_path: Path
+) -> None:
+    assert not there((dead / "a.png").exists)
+    assert there(tmp_path.is_dir)
+    watch = FileWatch()
+    watch.watch([dead / "a.png"])
+    watch.look()
+    watch.stop()
 
 
 def test_another_picture_is_watched_in_place_of_the_last(

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from PySide6.QtCore import QPointF
+from PySide6.QtCore import QPointF, QTimer
+from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from app.columns import Column
@@ -16,10 +17,12 @@ from app.commands import sample_photo
 from app.crops import Boxes, Crop
 from app.history import Look
 from app.kinds import Kind
-from app.restore import Remembered, Restorer, SessionFile, remember
+from app.raster import from_picture
+from app.restore import Remembered, Restorer, SessionFile, learn_boxes, remember
 from app.session import Session
 from app.settings import Settings, SettingsFile
 from app.state import FILE, Choice, Phase, Side
+from app.tasks import OpenCoded, OpenFile
 from app.view import open_viewer
 from app.viewport import Mode
 from app.window import Window
@@ -67,6 +70,7 @@ def settle(qtbot: QtBot, window: Window) -> None:
 
 def begin(qtbot: QtBot, window: Window, last: Remembered) -> None:
     restorer = Restorer(window.session, window.viewport, last, window)
+    learn_boxes(window.session, last)
     with qtbot.waitSignal(restorer.ended, timeout=20000):
         restorer.start()
 
@@ -233,28 +237,68 @@ def test_the_sample_and_a_pasted_picture_leave_no_trace(
     assert not remember(window.session, window.viewport, sample_photo()).anything
 
 
-def test_the_viewer_begins_where_it_ended_unless_told_otherwise(
-    qtbot: QtBot, photo: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_picture_on_a_drive_that_fell_away_is_named(qtbot: QtBot, window: Window, dead: Path) -> None:
+    path = str(dead / "a.png")
+    Restorer(window.session, window.viewport, Remembered((path,), path), window).start()
+    assert "a.png" in window.messages.text
+
+
+def test_restoring_ends_where_a_person_opens_something_else(
+    qtbot: QtBot, window: Window, inline: InlineEngine, photo: Callable[..., Path], tmp_path: Path
 ) -> None:
-    from PySide6.QtCore import QTimer
-    from PySide6.QtWidgets import QApplication
+    old, new, file = photo("old.png"), photo("new.png", 120, 90), tmp_path / "old.webp"
+    file.write_bytes(codec.get("webp").encode(Picture.open(old), Rate(quality=20)).data)
+    inline.held = (OpenFile,)
+    last = Remembered((str(old),), str(old), files=("", str(file)))
+    restorer = Restorer(window.session, window.viewport, last, window)
+    restorer.start()
+    with qtbot.waitSignal(restorer.ended, timeout=20000):
+        window.commands.open_paths([new])
+    opening = inline.tasks(OpenFile)[-1]
+    inline.finished.emit(opening.id, from_picture(Picture.open(new)))
+    settle(qtbot, window)
+    assert window.session.picture is not None
+    assert window.session.picture.path == new
+    assert not inline.tasks(OpenCoded)
 
-    engines: list[InlineEngine] = []
 
-    def engine() -> InlineEngine:
-        engines.append(InlineEngine())
-        return engines[-1]
+Run = Callable[..., None]
 
-    monkeypatch.setattr("app.view.Engine", engine)
-    one, two = photo("one.png", 200, 150), photo("two.png", 200, 150, seed=3)
-    store = SettingsFile(tmp_path / "settings.json")
-    store.save(Settings(started=True))
-    seen: list[str] = []
 
-    def run(paths: list[Path], act: Callable[[Window], None] = lambda window: None) -> None:
+def is_idle(window: Window) -> bool:
+    return window.session.idle
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> SettingsFile:
+    made = SettingsFile(tmp_path / "settings.json")
+    made.save(Settings(started=True))
+    return made
+
+
+@pytest.fixture
+def seen() -> list[str]:
+    """What the titles of the windows began with when they were closed."""
+    return []
+
+
+@pytest.fixture
+def run(store: SettingsFile, seen: list[str], monkeypatch: pytest.MonkeyPatch, qapp: QApplication) -> Run:
+    """Starts the viewer with paths, acts when it is ready, and closes it."""
+
+    def start(
+        paths: list[Path],
+        act: Callable[[Window], object] = lambda window: None,
+        ready: Callable[[Window], bool] = is_idle,
+        held: tuple[type, ...] = (),
+    ) -> None:
+        engine = InlineEngine()
+        engine.held = held
+        monkeypatch.setattr("app.view.Engine", lambda: engine)
+
         def look() -> None:
             windows = [w for w in QApplication.topLevelWidgets() if isinstance(w, Window) and w.isVisible()]
-            if windows and windows[0].session.idle:
+            if windows and ready(windows[0]):
                 timer.stop()
                 seen.append(windows[0].windowTitle().partition(" ")[0])
                 act(windows[0])
@@ -264,8 +308,19 @@ def test_the_viewer_begins_where_it_ended_unless_told_otherwise(
         timer.timeout.connect(look)
         timer.start()
         assert open_viewer(paths, settings_file=store) == 0
-        engines[-1].close()
+        engine.close()
 
+    return start
+
+
+def test_the_viewer_begins_where_it_ended_unless_told_otherwise(
+    run: Run,
+    seen: list[str],
+    store: SettingsFile,
+    photo: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    one, two = photo("one.png", 200, 150), photo("two.png", 200, 150, seed=3)
     run([one], lambda window: window.viewport.set_mode(Mode.SIDE))
     run([])
     run([two])
@@ -278,3 +333,45 @@ def test_the_viewer_begins_where_it_ended_unless_told_otherwise(
     monkeypatch.setattr(Window, "show_notice", lambda window, notice: told.append(notice.text))
     run([])
     assert any("session.json is damaged" in words for words in told)
+
+
+def test_a_session_in_which_nothing_was_opened_leaves_the_last_one(
+    run: Run, store: SettingsFile, photo: Callable[..., Path]
+) -> None:
+    file = SessionFile(store.path.with_name("session.json"))
+    file.save(FULL)  # none of its files is there
+    run([])
+    assert file.load() == FULL
+    slow = photo("slow.png")
+    run([slow], ready=lambda window: bool(window.session.opener.name), held=(OpenFile,))
+    assert file.load() == FULL
+
+
+def test_boxes_of_other_pictures_outlive_sessions_that_do_not_open_them(
+    run: Run, store: SettingsFile, photo: Callable[..., Path]
+) -> None:
+    one, two = photo("one.png", 200, 150), photo("two.png", 200, 150, seed=3)
+    file = SessionFile(store.path.with_name("session.json"))
+    file.save(FULL)
+    run([one], lambda window: window.session.crops.add(5, 6, 40, 30, "mine"))
+    run([two])
+    sample = sample_photo()
+    assert sample is not None
+    run([sample])
+    others = dict(file.load().others)
+    assert [crop.name for boxes in others.values() for crop in boxes.crops] == ["ear", "mine"]
+    names: list[str] = []
+    run([one], lambda window: names.extend(crop.name for crop in window.session.crops.all()))
+    assert names == ["mine"]
+    run([one], lambda window: window.session.crops.clear())
+    assert dict(file.load().others) == dict(FULL.others)  # what was taken away stays away
+
+
+def test_boxes_outlive_a_session_that_did_not_know_them(
+    run: Run, store: SettingsFile, photo: Callable[..., Path]
+) -> None:
+    file = SessionFile(store.path.with_name("session.json"))
+    file.save(FULL)
+    store.save(Settings(started=True, restore=False))
+    run([photo()], lambda window: window.actions_by_id["restore"].trigger())
+    assert file.load().others == FULL.others

@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PySide6.QtCore import QPointF, Qt
-from PySide6.QtWidgets import QApplication, QFileDialog
+from PySide6.QtWidgets import QApplication, QFileDialog, QMessageBox
 from pytestqt.qtbot import QtBot
 
 from app.action import Facts
 from app.columns import Column
+from app.commands import PICTURES
 from app.export import GAP
 from app.facts import facts_of
 from app.finding import find
@@ -58,6 +59,83 @@ def test_saving_a_side_writes_exactly_the_shown_file(
     right = window.session.view(Side.RIGHT).raster
     assert Picture.open(tmp_path / "saved.png").digest == right.digest  # type: ignore[union-attr]
     assert window.statusBar().currentMessage().startswith("Saved")
+
+
+class Dialogs:
+    """A person before the dialogs of saving: types the names one after the other, says Yes or No."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, typed: list[str], yes: bool = False) -> None:
+        self.typed, self.yes = typed, yes
+        self.starts: list[str] = []
+        self.questions: list[str] = []
+        monkeypatch.setattr(QFileDialog, "getSaveFileName", self._choose)
+        monkeypatch.setattr(QMessageBox, "question", self._answer)
+
+    def _choose(self, parent: object, title: str, start: str, pattern: str) -> tuple[str, str]:
+        self.starts.append(start)
+        return self.typed.pop(0), pattern
+
+    def _answer(self, parent: object, title: str, words: str, buttons: object, default: object) -> object:
+        self.questions.append(words)
+        assert default == QMessageBox.StandardButton.No
+        return QMessageBox.StandardButton.Yes if self.yes else default
+
+
+def test_a_name_that_gets_its_suffix_replaces_nothing_unasked(
+    qtbot: QtBot, window: Window, photo: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    open_photo(qtbot, window, photo("cat.png"))
+    there = tmp_path / "mine.webp"
+    there.write_bytes(b"precious")
+    refused = Dialogs(monkeypatch, [str(tmp_path / "mine"), ""])
+    window.actions_by_id["save_left"].trigger()
+    settle(qtbot, window)
+    assert refused.questions == ["mine.webp is there already. Replace it?"]
+    assert refused.starts[1] == str(there)  # another name can be given
+    assert there.read_bytes() == b"precious"
+    allowed = Dialogs(monkeypatch, [str(tmp_path / "mine")], yes=True)
+    with qtbot.waitSignal(window.session.saved):
+        window.actions_by_id["save_left"].trigger()
+    assert len(allowed.questions) == 1
+    assert there.read_bytes() == window.session.view(Side.LEFT).coded.encoding.data  # type: ignore[union-attr]
+    typed = Dialogs(monkeypatch, [str(there)])  # of the whole name the dialog itself has asked
+    with qtbot.waitSignal(window.session.saved):
+        window.actions_by_id["save_left"].trigger()
+    assert not typed.questions
+
+
+@pytest.mark.parametrize(
+    ("action", "typed", "written"),
+    [
+        ("save_left", "cat v1.2", "cat v1.2.webp"),
+        ("save_left", "CAT.WEBP", "CAT.WEBP"),
+        ("save_right", "cat.jpeg", "cat.jpeg"),
+        ("png_left", "cat v1.2", "cat v1.2.png"),
+        ("png_left", "cat.tif", "cat.tif"),
+        ("export_crop", "cat v1.2", "cat v1.2.png"),
+    ],
+)
+def test_a_dot_in_a_name_is_no_suffix(
+    qtbot: QtBot,
+    window: Window,
+    photo: Callable[..., Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    action: str,
+    typed: str,
+    written: str,
+) -> None:
+    open_photo(qtbot, window, photo("photo.png"))
+    Dialogs(monkeypatch, [str(tmp_path / typed)])
+    with qtbot.waitSignal(window.session.saved) as saved:
+        window.actions_by_id[action].trigger()
+    assert saved.args == [tmp_path / written]
+    assert (tmp_path / written).is_file()
+
+
+@pytest.mark.parametrize("suffix", PICTURES)
+def test_every_suffix_a_picture_may_keep_can_be_written(suffix: str) -> None:
+    Picture.check_suffix(Path(f"photo{suffix}"))
 
 
 def test_a_picture_is_saved_only_once_it_is_what_was_chosen(

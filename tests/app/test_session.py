@@ -388,6 +388,78 @@ def test_picture_and_neural_file_open_together(session: Session, hand: HandEngin
     assert session.view(Side.LEFT).coded is made
 
 
+def test_a_picture_and_two_files_fill_both_sides(session: Session, hand: HandEngine) -> None:
+    told: list[Notice] = []
+    session.noticed.connect(told.append)
+    session.open([Path("a.hflic"), Path("a.png"), Path("b.hflic")])
+    picture, made = raster(), (coded("elic"), coded("hflic", seed=2))
+    hand.answer(OpenFile, picture)
+    for each in made:
+        hand.answer(OpenCoded, each)
+    assert session.picture is picture
+    assert tuple(session.view(side).coded for side in Side) == made
+    assert session.opener.paths == (Path("a.png"),)
+    assert told == []
+
+
+@pytest.mark.parametrize("side", [None, *Side])
+def test_two_files_stand_on_both_sides_and_a_third_is_told(
+    session: Session, hand: HandEngine, side: Side | None
+) -> None:
+    told: list[Notice] = []
+    session.noticed.connect(told.append)
+    session.open([Path(f"{name}.hflic") for name in "abcd"], side)
+    first, second = coded("elic"), coded("hflic", seed=2)
+    hand.answer(OpenCoded, first)
+    hand.answer(OpenCoded, second)
+    begin = side or Side.LEFT
+    assert session.view(begin).coded is first
+    assert session.view(begin.other).coded is second
+    assert session.opener.name == ""
+    assert told[-1].level is Level.WARNING
+    assert told[-1].text == "c.hflic and 1 more were left out: there are two sides for compressed files."
+
+
+def test_a_file_of_another_size_than_what_was_opened_with_it_is_left_out(
+    session: Session, hand: HandEngine
+) -> None:
+    told: list[Notice] = []
+    session.noticed.connect(told.append)
+    session.open([Path("a.png"), Path("a.hflic"), Path("b.hflic")])
+    picture, fits = raster(), coded("hflic", seed=2)
+    hand.answer(OpenFile, picture)
+    hand.answer(OpenCoded, replace(coded("elic"), raster=raster(100, 80)))
+    hand.answer(OpenCoded, fits)
+    assert session.picture is picture
+    assert session.choice(Side.LEFT).codec == "webp"
+    assert session.view(Side.RIGHT).coded is fits
+    (notice,) = told
+    assert notice.text.startswith("a.hflic was left out: it has 100 \N{MULTIPLICATION SIGN} 80 pixels")
+
+
+def test_a_damaged_file_does_not_keep_the_other_one_out(session: Session, hand: HandEngine) -> None:
+    told: list[Notice] = []
+    session.noticed.connect(told.append)
+    session.open([Path("a.hflic"), Path("b.hflic")])
+    hand.failed.emit(hand.tasks(OpenCoded)[-1].id, Failure("a.hflic: it is damaged"))
+    made = coded("elic")
+    hand.answer(OpenCoded, made)
+    assert session.view(Side.RIGHT).coded is made
+    assert told[-1].text == "a.hflic: it is damaged"  # last, so that it stays in view
+
+
+def test_cancel_stops_all_that_was_opened_together(session: Session, hand: HandEngine) -> None:
+    session.open([Path("a.hflic"), Path("b.hflic")])
+    session.opener.stop()
+    hand.cancelled.emit(hand.stopped[-1])
+    assert session.opener.name == ""
+    assert session.idle
+    session.open([Path("a.hflic"), Path("b.hflic")])
+    picture = show(session, hand)  # opened meanwhile: it stands in their place
+    assert session.picture is picture
+    assert not hand.tasks(OpenCoded)
+
+
 def test_latest_opening_wins(session: Session, hand: HandEngine) -> None:
     session.open([Path("one.png")])
     first = hand.tasks(OpenFile)[0]
@@ -484,7 +556,7 @@ def test_a_second_file_stands_beside_the_first_without_their_photo(
     assert session.both == (first.raster, second.raster)
     session.open([Path("large.hflic")], Side.RIGHT)
     hand.answer(OpenCoded, replace(first, raster=raster(100, 80)))
-    assert session.view(Side.LEFT).phase is Phase.EMPTY and not session.has_file(Side.LEFT)
+    assert session.view(Side.LEFT).phase is Phase.EMPTY and session.file(Side.LEFT) is None
 
 
 def test_idle_and_settled_tell_when_nothing_is_to_come(session: Session, hand: HandEngine) -> None:
