@@ -75,6 +75,7 @@ class Crops(QObject):
         super().__init__(parent)
         self._known: dict[str, Boxes] = {}
         self._picture = ""
+        self._replaced = ""  # the version of the picture that another one takes the place of
         self._size = (0, 0)
 
     # What is there
@@ -118,6 +119,8 @@ class Crops(QObject):
         if picture == self._picture:
             return
         self._picture, self._size = picture, (raster.width, raster.height) if raster is not None else (0, 0)
+        self._known.pop(self._replaced, None)
+        self._replaced = ""
         if picture in self._known:  # a file may have told what does not fit
             self._known[picture] = _checked(self._known.pop(picture), self._size)
         while len(self._known) > KEPT:
@@ -216,6 +219,7 @@ class Crops(QObject):
         """Another version of the picture, by its hash, has the same boxes."""
         if self._picture in self._known and picture != self._picture:
             self._known[picture] = self.boxes
+            self._replaced = self._picture  # which has them until it goes
 
     def _swap(self, old: Crop, new: Crop) -> None:
         now = self.boxes

@@ -46,8 +46,8 @@ class Gallery(QObject):
         return self._digests.get(path, "")
 
     def note(self, path: Path, digest: str) -> None:
-        """A file was opened and is this picture; another one than before needs another thumbnail."""
-        if self._digests.get(path, digest) != digest:
+        """A file was opened and is this picture: where it was another, or damaged, its thumbnail is old."""
+        if self._digests.get(path, digest) != digest or self.problem(path):
             self._made.pop(path, None)
         self._digests[path] = digest
 

@@ -136,15 +136,16 @@ class Opener(QObject):
             self.picture_read.emit(raster)
             self._follow(replace(order, beside=raster))
 
-        self._start(task, name, done, self._tell, rasters, place)
+        def fail(failure: Failure | None) -> None:
+            if failure is not None:
+                self._follow(replace(order, failures=(failure,)))
+
+        self._start(task, name, done, fail, rasters, place)
 
     def _follow(self, order: _Order) -> None:
-        """Open the next of the files; behind the last one, tell what came of them, errors at the end."""
+        """Open the next of the files; behind the last one, tell what came of them all."""
         if not order.files:
-            if order.told:
-                self.noticed.emit(Notice(Level.WARNING, " ".join(order.told)))
-            for failure in order.failures:
-                self.failed.emit(failure)
+            self._tell_all(order)
             return
         (path, side), *others = order.files
         rest = replace(order, files=tuple(others))
@@ -164,6 +165,18 @@ class Opener(QObject):
                 self._follow(replace(rest, failures=(*rest.failures, failure)))
 
         self._start(_decoding(path), path.name, done, fail)
+
+    def _tell_all(self, order: _Order) -> None:
+        """In one message, as the window shows one at a time."""
+        if len(order.failures) == 1 and not order.told:
+            self.failed.emit(order.failures[0])
+        elif order.failures:
+            texts = [failure.text for failure in order.failures]
+            details = "\n".join(failure.details for failure in order.failures if failure.details)
+            expected = all(failure.expected for failure in order.failures)
+            self.failed.emit(Failure(" ".join([*map(_sentence, texts), *order.told]), details, expected))
+        elif order.told:
+            self.noticed.emit(Notice(Level.WARNING, " ".join(order.told)))
 
     def _tell(self, failure: Failure | None) -> None:
         if failure is not None:
@@ -207,6 +220,11 @@ class Opener(QObject):
     def _end(self) -> None:
         self._job, self.name = 0, ""
         self.changed.emit()
+
+
+def _sentence(text: str) -> str:
+    """An error's text as one of several: errors have no full stop."""
+    return text if text.endswith(".") else f"{text}."
 
 
 def _decoding(path: Path) -> OpenCoded:

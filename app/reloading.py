@@ -42,11 +42,13 @@ class Reloader(QObject):
         self.files.changed.connect(self._changed)
         self.files.gone.connect(self._lost)
         session.picture_changed.connect(self.follow)
+        session.opener.file_renewed.connect(self.follow, Qt.ConnectionType.QueuedConnection)
         session.opener.changed.connect(self._heed)
         # Later, as what was read is handed over only after the opener has said that it is free.
         session.opener.changed.connect(self._next, Qt.ConnectionType.QueuedConnection)
 
-    def follow(self) -> None:
+    @Slot()
+    def follow(self, *_: object) -> None:
         """Watch what is open now."""
         picture = self._session.picture
         paths = set(self._files())

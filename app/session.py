@@ -359,7 +359,7 @@ class Session(QObject):
     def _renew_file(self, coded: Coded) -> None:
         for side in wishes.renew_file(self._wishes, coded, self.picture):
             self._show_file(coded, side)
-        self.picture_changed.emit()  # also where no side shows it
+        self.catalogue_changed.emit()  # also where no side shows it: it may not be one to choose any more
 
     @Slot()
     def _other_boxes(self) -> None:

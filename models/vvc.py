@@ -129,10 +129,11 @@ class VvcCodec:
         except FfmpegError as error:
             if ffmpeg.executable() is None:
                 raise
-            if "Picture size" in str(error):  # ffmpeg's words for more than -max_pixels
+            if "exceeds specified max pixel count" in str(error):
+                fits = f"fit into the memory allowed: allow more with {VARIABLE}"
+                why = fits if most < MAX_PIXELS else "a picture may have here"
                 raise BitstreamError(
-                    f"the VVC file holds more than the {most / 1e6:.0f} megapixels that fit into the memory "
-                    f"allowed: allow more with {VARIABLE}"
+                    f"the VVC file holds more than the {most / 1e6:.0f} megapixels that {why}"
                 ) from error
             raise BitstreamError("the VVC file is damaged or cut short: copy or make it again") from error
         pixels = _ppm(written)

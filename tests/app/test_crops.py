@@ -124,6 +124,17 @@ def test_another_version_of_the_picture_has_the_same_boxes(crops: Crops) -> None
     assert crops.known()["next"] == crops.boxes
 
 
+def test_many_versions_of_a_picture_push_no_other_ones_boxes_out(crops: Crops) -> None:
+    crops.learn("another", Boxes((Crop("kept", 1, 1, 9, 9),)))
+    crops.add(10, 10, 30, 30, "here")
+    for seed in range(1, KEPT + 5):
+        version = raster(seed=seed)
+        crops.carry(version.digest)
+        crops.show_raster(version)
+        assert [crop.name for crop in crops.all()] == ["here"]
+    assert len(crops.known()) == 2 and "another" in crops.known()
+
+
 def test_the_boxes_of_the_picture_that_is_opened_are_not_those_forgotten(crops: Crops) -> None:
     other, box = raster(64, 40, seed=5), Boxes((Crop("kept", 4, 3, 20, 20),))
     crops.learn(other.digest, box)

@@ -310,9 +310,12 @@ def test_a_click_on_a_picture_that_could_not_be_read_tries_again(
     settle(qtbot, window, "img1.png")
     click(qtbot, strip(window), 1)
     qtbot.waitUntil(lambda: "img2.png" in window.messages.text, timeout=10000)
+    gallery = window.session.gallery
+    qtbot.waitUntil(lambda: gallery.problem(folder / "img2.png") != "", timeout=10000)
     (folder / "img2.png").write_bytes(good)
     click(qtbot, strip(window), 1)
     settle(qtbot, window, "img2.png")
+    qtbot.waitUntil(lambda: gallery.thumbnail(folder / "img2.png") is not None, timeout=10000)
 
 
 def test_a_folder_is_chosen_from_the_menu(

@@ -158,10 +158,13 @@ def test_a_changed_file_that_is_not_shown_waits_anew_and_never_becomes_the_pictu
     settle(qtbot, window)
     window.session.choose(Side.RIGHT, "avif")
     settle(qtbot, window)
+    others: list[None] = []
+    window.session.picture_changed.connect(lambda: others.append(None))
     new = compressed(path, 90)
     qtbot.waitUntil(has(window, Side.RIGHT, new), timeout=20000)
     assert window.session.picture is not None
     assert window.session.picture.path == original
+    assert not others, "nothing that belongs to the picture is dropped"
     assert window.session.choice(Side.RIGHT).codec == "avif"
     window.session.choose(Side.RIGHT, FILE)
     coded = window.session.view(Side.RIGHT).coded

@@ -448,6 +448,24 @@ def test_a_damaged_file_does_not_keep_the_other_one_out(session: Session, hand: 
     assert told[-1].text == "a.hflic: it is damaged"  # last, so that it stays in view
 
 
+def test_what_came_of_several_files_is_told_in_one_message(session: Session, hand: HandEngine) -> None:
+    """The window shows one at a time."""
+    told: list[Notice] = []
+    session.noticed.connect(told.append)
+    session.open([Path("photo.png"), *(Path(f"{name}.hflic") for name in "abc")])
+    hand.failed.emit(hand.tasks(OpenFile)[-1].id, Failure("photo.png: it is damaged"))
+    hand.failed.emit(hand.tasks(OpenCoded)[-1].id, Failure("a.hflic: it is damaged", "line 7"))
+    made = coded("elic")
+    hand.answer(OpenCoded, made)
+    assert session.view(Side.RIGHT).coded is made  # a damaged photo does not take it along
+    (notice,) = [notice for notice in told if notice.level is Level.ERROR]
+    assert notice.text == (
+        "photo.png: it is damaged. a.hflic: it is damaged. c.hflic was left out: there are two sides for "
+        "compressed files."
+    )
+    assert notice.details == "line 7" and told[-1] is notice
+
+
 def test_cancel_stops_all_that_was_opened_together(session: Session, hand: HandEngine) -> None:
     session.open([Path("a.hflic"), Path("b.hflic")])
     session.opener.stop()
