@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 
 from models.assets import how_to_install
 from models.errors import HflicError, WorkerError
@@ -30,7 +30,7 @@ def missing() -> str:
     return ""
 
 
-def done(tasks: Sequence[Task], scheduler: str) -> Iterator[tuple[Task, Row]]:
+def done(tasks: Sequence[Task], scheduler: str) -> Generator[tuple[Task, Row], None, None]:
     """The tasks' rows as they come from the cluster at an address, "tcp://10.0.0.5:8786" say.
 
     Tasks that nobody waits for any more are cancelled. Raises ClusterError, WorkerError.

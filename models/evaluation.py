@@ -10,9 +10,10 @@ import os
 import signal
 import time
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
@@ -257,18 +258,20 @@ def evaluate(
 
     write()  # tells at once whether `out` can be written
     tell(None)
+    # Closed at once when a person interrupts: left to the collector, the workers would do all there is first.
     try:
-        for task, row in _spread(todo, jobs, scheduler):
-            # A run for other metrics adds to what an earlier one measured.
-            earlier = old.get(task.key)
-            extra = earlier.metrics if earlier and not earlier.error and not row.error else {}
-            rows[task.key] = replace(row, metrics={**extra, **row.metrics})
-            now = time.monotonic()
-            if now - written > cost / WRITING_SHARE:
-                write()
-                written = time.monotonic()
-                cost = written - now
-            tell(row)
+        with closing(_spread(todo, jobs, scheduler)) as coming:
+            for task, row in coming:
+                # A run for other metrics adds to what an earlier one measured.
+                earlier = old.get(task.key)
+                extra = earlier.metrics if earlier and not earlier.error and not row.error else {}
+                rows[task.key] = replace(row, metrics={**extra, **row.metrics})
+                now = time.monotonic()
+                if now - written > cost / WRITING_SHARE:
+                    write()
+                    written = time.monotonic()
+                    cost = written - now
+                tell(row)
     finally:
         write()
     return [rows[task.key] for task in tasks]
@@ -284,7 +287,7 @@ def _finished(row: Row, task: Task) -> bool:
     return kept and not row.error and all(name in row.metrics for name in task.metrics)
 
 
-def _spread(tasks: list[Task], jobs: int, scheduler: str | None) -> Iterator[tuple[Task, Row]]:
+def _spread(tasks: list[Task], jobs: int, scheduler: str | None) -> Generator[tuple[Task, Row], None, None]:
     if scheduler is None or not tasks:
         return _done(tasks, jobs)
     from models import cluster
@@ -292,7 +295,7 @@ def _spread(tasks: list[Task], jobs: int, scheduler: str | None) -> Iterator[tup
     return cluster.done(tasks, scheduler)
 
 
-def _done(tasks: list[Task], jobs: int) -> Iterator[tuple[Task, Row]]:
+def _done(tasks: list[Task], jobs: int) -> Generator[tuple[Task, Row], None, None]:
     """The tasks' rows as they come."""
     if jobs <= 1 or len(tasks) < 2:
         for task in tasks:
