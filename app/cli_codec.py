@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from app.cli_console import UsageError, hint, print_json, progress, say
+from app.cli_console import FailedError, UsageError, hint, print_json, progress, say
 from models import codec as codecs
 from models import files
 from models.bitstream import container
@@ -67,6 +67,12 @@ def check_output(out: Path, source: Path) -> None:
     """Raises UsageError where the result would take the place of what it is made from."""
     if out.exists() and out.samefile(source):
         raise UsageError(f"{out} is the input itself: choose another name with -o")
+
+
+def check_folder(out: Path) -> None:
+    """Raises FailedError where there is no folder to write into, before hours of work."""
+    if not out.parent.is_dir():
+        raise FailedError(f"cannot write {out}: the folder {out.parent} does not exist, create it first")
 
 
 def beside(source: Path, suffix: str) -> Path:

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app.cli_codec import Bpp, Json, Quality, check_output, json_of, rate_of
+from app.cli_codec import Bpp, Json, Quality, check_folder, check_output, json_of, rate_of
 from app.cli_console import (
-    FailedError,
     UsageError,
     hint,
     number,
@@ -79,8 +78,7 @@ def compare(
     if out is not None:
         check_output(out, image)
         Picture.check_suffix(out)
-        if not out.parent.is_dir():
-            raise FailedError(f"cannot write {out}: the folder {out.parent} does not exist, create it first")
+        check_folder(out)
     for notice in picture.notices:
         hint(f"{image.name}: {notice}")
     found = _faces_of(picture) if faces else None

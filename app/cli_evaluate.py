@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 
 from app.cli_bdrate import Markdown
-from app.cli_codec import Json
+from app.cli_codec import Json, check_folder
 from app.cli_compare import USUAL, checked_codecs, checked_metrics
 from app.cli_console import (
     FailedError,
@@ -83,8 +83,7 @@ def evaluate(
     points = _points(rates, qualities)
     names = checked_metrics(metrics)
     overlay = _overlay(plot, published)
-    if not out.parent.is_dir():
-        raise FailedError(f"cannot write {out}: the folder {out.parent} does not exist, create it first")
+    check_folder(out)
     known = [row for file in reuse or [] for row in evaluation.read_rows(file)]
     figures = [plot] if plot is not None else []
     tasks = evaluation.plan(folder, checked_codecs(ids), points, names, keep, figures)

@@ -18,16 +18,17 @@ from app.export import Crop, ExportCrop
 from app.kinds import Kind
 from app.labels import suggested_name
 from app.log import log_path
+from app.opener import NEURAL_SUFFIXES
 from app.panels.dialogs import about_dialog, shortcuts_dialog
 from app.panels.saving import ask_path
 from app.state import METRICS, Level, Side
 from app.viewport import GAINS, ZOOM_STEP, Mode
 from models.codec import entry
+from models.picture import SAVED_SUFFIXES
 
 if TYPE_CHECKING:
     from app.window import Window
 
-PICTURES = (".png", ".tif", ".tiff", ".bmp", ".ppm", ".webp", ".jpg", ".jpeg")  # what Picture.save writes
 _ALIKE = {".jpg": (".jpeg",), ".heic": (".heif",)}  # other suffixes of the same format
 
 
@@ -108,7 +109,7 @@ class Commands:
 
     def open(self) -> None:
         """Ask for a file and open it."""
-        patterns = " ".join(f"*{suffix}" for suffix in (*drops.PICTURE_SUFFIXES, *drops.NEURAL_SUFFIXES))
+        patterns = " ".join(f"*{suffix}" for suffix in (*drops.PICTURE_SUFFIXES, *NEURAL_SUFFIXES))
         names, _ = QFileDialog.getOpenFileNames(
             self._window,
             "Open",
@@ -162,14 +163,14 @@ class Commands:
 
     def _ask_save_picture(self, side: Side) -> None:
         name = suggested_name(self._window.session, side, ".png")
-        path = self._ask_path(f"Save side {side.letter} decoded", name, PICTURES)
+        path = self._ask_path(f"Save side {side.letter} decoded", name, SAVED_SUFFIXES)
         if path is not None:
             self._window.session.save_picture(side, path)
 
     def _ask_export_crop(self) -> None:
         source = self._window.session.picture
         stem = source.path.stem if source is not None and source.path else "picture"
-        path = self._ask_path("Export the crop in view", f"{stem}-crop.png", PICTURES)
+        path = self._ask_path("Export the crop in view", f"{stem}-crop.png", SAVED_SUFFIXES)
         if path is not None:
             self.export_crop(path)
 

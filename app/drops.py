@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PySide6.QtCore import QMimeData
 from PySide6.QtGui import QImage
 
+from app.opener import NEURAL_SUFFIXES, neural
 from app.paths import there
 from models.codec import CATALOGUE
 
@@ -19,7 +20,6 @@ PICTURE_SUFFIXES = (
     *(".ppm", ".pgm", ".jp2", ".tga", ".qoi"),
 )
 CODED_SUFFIXES = (*{line.suffix for line in CATALOGUE}, ".jpeg", ".heif")
-NEURAL_SUFFIXES = tuple({line.suffix for line in CATALOGUE if line.learned})
 _WEB = "Web addresses are not fetched: save the picture first, then drop the file."
 _EMPTY = "There is no picture on the clipboard: copy one first."
 _GONE = "The program it came from did not hand it over: drop it again."
@@ -37,13 +37,13 @@ class Dropped:
     @property
     def name(self) -> str:
         """What it is called while it hovers."""
-        shown = [path for path in self.paths if not _neural(path)] or self.paths
+        shown = [path for path in self.paths if not neural(path)] or self.paths
         return shown[0].name if shown else "the picture"
 
     @property
     def neural(self) -> bool:
         """Whether all paths are neural codecs' files, which are never the original."""
-        return bool(self.paths) and all(map(_neural, self.paths))
+        return bool(self.paths) and all(map(neural, self.paths))
 
     @property
     def coded(self) -> bool:
@@ -87,10 +87,6 @@ def expand(paths: tuple[Path, ...]) -> Dropped:
     if not found:
         return Dropped(refusal=f"There are no pictures in the folder {paths[0].name}.")
     return Dropped(paths=tuple(dict.fromkeys(found)))
-
-
-def _neural(path: Path) -> bool:
-    return path.suffix.lower() in NEURAL_SUFFIXES
 
 
 def _ending(paths: list[Path], suffixes: tuple[str, ...]) -> list[Path]:

@@ -24,6 +24,11 @@ _A_LEARNED_CODEC = next(line.id for line in CATALOGUE if line.learned)
 _A_CLASSICAL_CODEC = next(line.id for line in CATALOGUE if not line.learned)
 
 
+def neural(path: Path) -> bool:
+    """Whether a file is a neural codec's by its name; such a file is never an original."""
+    return path.suffix.lower() in NEURAL_SUFFIXES
+
+
 @dataclass(frozen=True)
 class _Place:
     """The pictures one can step through, and the one of them that was asked for last."""
@@ -79,7 +84,7 @@ class Opener(QObject):
         With `side` given, the paths are compressed files of whatever codec, the first one for that side.
         """
         paths = tuple(Path(path) for path in paths)
-        coded = tuple(path for path in paths if side is not None or path.suffix.lower() in NEURAL_SUFFIXES)
+        coded = tuple(path for path in paths if side is not None or neural(path))
         pictures = tuple(path for path in paths if path not in coded)
         first = side or Side.LEFT
         files = tuple(zip(coded, (first, first.other), strict=False))
@@ -228,8 +233,7 @@ def _sentence(text: str) -> str:
 
 
 def _decoding(path: Path) -> OpenCoded:
-    neural = path.suffix.lower() in NEURAL_SUFFIXES
-    return OpenCoded(path, _A_LEARNED_CODEC if neural else _A_CLASSICAL_CODEC)
+    return OpenCoded(path, _A_LEARNED_CODEC if neural(path) else _A_CLASSICAL_CODEC)
 
 
 def _without_a_side(paths: Sequence[Path]) -> tuple[str, ...]:

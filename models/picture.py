@@ -29,6 +29,7 @@ _SAVED_AS: dict[str, tuple[str, dict[str, Any]]] = {
     ".jpg": ("JPEG", {"quality": 95, "subsampling": "4:4:4", "optimize": True}),
     ".jpeg": ("JPEG", {"quality": 95, "subsampling": "4:4:4", "optimize": True}),
 }
+SAVED_SUFFIXES = tuple(_SAVED_AS)  # what Picture.save writes
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,7 +103,7 @@ class Picture:
     def check_suffix(path: Path) -> None:
         """Raises OutputError where `save` knows no format for the suffix."""
         if path.suffix.lower() not in _SAVED_AS:
-            raise OutputError(f"cannot write {path}: use one of the suffixes {', '.join(_SAVED_AS)}")
+            raise OutputError(f"cannot write {path}: use one of the suffixes {', '.join(SAVED_SUFFIXES)}")
 
     def save(self, path: Path | str) -> None:
         """Write the pixels in the format of the suffix, without loss for all but JPEG.

@@ -147,10 +147,8 @@ def has(window: Window, side: Side, data: bytes) -> Callable[[], bool]:
     return there
 
 
-def test_a_changed_file_that_is_not_shown_waits_anew_and_never_becomes_the_picture(
-    qtbot: QtBot, window: Window, photo: Callable[..., Path], tmp_path: Path
-) -> None:
-    original, path = photo(), tmp_path / "b.webp"
+def hidden_beside(qtbot: QtBot, window: Window, original: Path, path: Path) -> None:
+    """Open a photo and a compressed file on side B, and then show a codec there."""
     window.commands.open_paths([original])
     settle(qtbot, window)
     compressed(path, 10)
@@ -158,6 +156,13 @@ def test_a_changed_file_that_is_not_shown_waits_anew_and_never_becomes_the_pictu
     settle(qtbot, window)
     window.session.choose(Side.RIGHT, "avif")
     settle(qtbot, window)
+
+
+def test_a_changed_file_that_is_not_shown_waits_anew_and_never_becomes_the_picture(
+    qtbot: QtBot, window: Window, photo: Callable[..., Path], tmp_path: Path
+) -> None:
+    original, path = photo(), tmp_path / "b.webp"
+    hidden_beside(qtbot, window, original, path)
     others: list[None] = []
     window.session.picture_changed.connect(lambda: others.append(None))
     new = compressed(path, 90)
@@ -176,13 +181,7 @@ def test_a_file_that_is_not_shown_and_got_another_size_is_not_offered_any_more(
     qtbot: QtBot, window: Window, photo: Callable[..., Path], tmp_path: Path
 ) -> None:
     path = tmp_path / "b.webp"
-    window.commands.open_paths([photo()])
-    settle(qtbot, window)
-    compressed(path, 10)
-    window.session.open([path], Side.RIGHT)
-    settle(qtbot, window)
-    window.session.choose(Side.RIGHT, "avif")
-    settle(qtbot, window)
+    hidden_beside(qtbot, window, photo(), path)
     compressed(path, 10, 80, 60)
     qtbot.waitUntil(lambda: window.session.file(Side.RIGHT) is None, timeout=20000)
     assert window.session.picture is not None

@@ -13,7 +13,6 @@ from pytestqt.qtbot import QtBot
 
 from app.action import Facts
 from app.columns import Column
-from app.commands import PICTURES
 from app.export import GAP
 from app.facts import facts_of
 from app.finding import find
@@ -24,7 +23,7 @@ from app.text import size
 from app.viewport import Mode
 from app.window import Window
 from models.codec import Rate
-from models.picture import Picture
+from models.picture import SAVED_SUFFIXES, Picture
 from tests.app.conftest import shown
 from tests.app.engines import InlineEngine
 from tests.app.hands import open_photo, settle
@@ -133,7 +132,7 @@ def test_a_dot_in_a_name_is_no_suffix(
     assert (tmp_path / written).is_file()
 
 
-@pytest.mark.parametrize("suffix", PICTURES)
+@pytest.mark.parametrize("suffix", SAVED_SUFFIXES)
 def test_every_suffix_a_picture_may_keep_can_be_written(suffix: str) -> None:
     Picture.check_suffix(Path(f"photo{suffix}"))
 
