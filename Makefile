@@ -14,7 +14,7 @@ PACKAGING := build/package-venv
 REVISION = git describe --always --abbrev=12 --exclude='*' --dirty=+ > assets/revision.txt 2>/dev/null || \
   rm -f assets/revision.txt
 
-.PHONY: setup run test lint format fuzz soak interrupt large golden train train-stop publish bench screenshots look changelog wheel package package-test deb deb-test clean
+.PHONY: setup run test lint format fuzz soak interrupt large golden train train-stop publish bench screenshots look changelog wheel package package-test deb deb-test clean always
 
 setup: $(VENV)/.ready
 
@@ -75,14 +75,16 @@ golden: setup
 DEVICES ?= 1
 
 train: setup
-	$(BIN)/hflic train queue --data $(DATA) --validation $(VALID) --devices $(DEVICES)
+	$(BIN)/hflic train queue --data "$(DATA)" --validation "$(VALID)" --devices $(DEVICES)
 
+# After a crash the note names a process that is gone, or by now a stranger's: only a queue is stopped.
 train-stop:
-	@test ! -f runs/train.pid || { pid=$$(cat runs/train.pid); kill $$pid 2>/dev/null && \
-	  while kill -0 $$pid 2>/dev/null; do sleep 0.2; done; true; }
+	@pid=$$(cat runs/train.pid 2>/dev/null) || exit 0; \
+	  trains() { ps -ww -p "$$pid" -o args= 2>/dev/null | grep -q 'train.* queue'; }; \
+	  if trains; then kill "$$pid"; while trains; do sleep 0.2; done; fi
 
 publish: setup
-	$(BIN)/hflic train publish --data $(DATA) --validation $(VALID)
+	$(BIN)/hflic train publish --data "$(DATA)" --validation "$(VALID)"
 
 bench: setup
 	$(BIN)/hflic bench
@@ -101,10 +103,13 @@ look: setup
 
 wheel: setup
 	$(BIN)/pip install --quiet build
-	rm -rf build/lib build/bdist.*
 	$(BIN)/python -m build
 
-$(PACKAGING)/.ready: pyproject.toml
+# Written anew where another torch is wanted than the last time.
+build/package-torch.txt: always
+	@mkdir -p build; echo '$(TORCH_CPU)' | cmp -s - $@ || echo '$(TORCH_CPU)' > $@
+
+$(PACKAGING)/.ready: pyproject.toml Makefile build/package-torch.txt
 	test -x $(PACKAGING)/bin/python || $(PYTHON) -m venv $(PACKAGING)
 	$(PACKAGING)/bin/pip install --quiet $(TORCH_INDEX) $(TORCH_CPU)
 	$(PACKAGING)/bin/pip install --quiet $(TORCH_INDEX) $(TORCH_CPU) . "pyinstaller>=6.22,<7"
@@ -123,15 +128,19 @@ package-test:
 	test -x dist/hflic/hflic || $(MAKE) package
 	$(PACKAGING)/bin/python assets/installer/smoke.py dist/hflic
 
-# Packing takes ten minutes: a package that is newer than the program stays.
+MAKE_DEB := $(PYTHON) assets/installer/linux/make_deb.py
+
+# Packing takes ten minutes: a package that is newer than the program and all else in it stays.
 deb:
 	test -x dist/hflic/hflic || $(MAKE) package
-	test -n "$$(find dist -maxdepth 1 -name 'hflic_*.deb' -newer dist/hflic/hflic)" || \
-	  $(PYTHON) assets/installer/linux/make_deb.py dist/hflic dist
+	@deb=dist/$$($(MAKE_DEB) --name); \
+	  for part in dist/hflic/hflic app/__init__.py LICENSE assets/icons/hflic.svg assets/installer/linux/*; do \
+	    test "$$deb" -nt "$$part" || exec $(MAKE_DEB) dist/hflic dist; \
+	  done
 
 # As root: installs and removes it in a root of its own.
 deb-test: deb
-	$(PYTHON) assets/installer/linux/try_deb.py dist/hflic_*.deb
+	$(PYTHON) assets/installer/linux/try_deb.py dist/$$($(MAKE_DEB) --name)
 
 clean:
 	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache

@@ -23,7 +23,8 @@ def main() -> None:
     try:
         from app.cli import app
 
-        app(args=sys.argv[1:] or ["view"])
+        # Given arguments are left to it: on Windows it opens their patterns, as no shell does.
+        app(args=None if sys.argv[1:] else ["view"])
     except KeyboardInterrupt:  # so early that no command was there to take it
         sys.exit(130)
 

@@ -8,12 +8,14 @@ from PySide6.QtCore import QObject, Signal
 
 from app.desk import Desk
 from app.engine import Priority
+from app.state import FILE, ORIGINAL
 from app.tasks import Examine, WarmUp
 from app.weightwatch import WeightsWatch
 from app.worker import Failure
 from models.codec import CATALOGUE, entry, plain
 
 LEARNED_PREFERENCE = ("hflic", "hflic-mse", "po-elic", "enh-po-elic", "elic-5", "elic", "hific")
+_FAMILIES = frozenset(line.id for line in CATALOGUE)
 CLASSICAL_PREFERENCE = ("jxl", "avif", "webp", "jpeg", "heic", "jpeg2000")
 
 
@@ -51,7 +53,10 @@ class Catalogue(QObject):
 
     def reason(self, codec: str) -> str:
         """Why a codec cannot be used, "" where it can or nothing is known yet."""
-        return self._reasons.get(_family(codec), "")
+        family = _family(codec)
+        if family not in {*_FAMILIES, ORIGINAL, FILE} and self._reasons.keys() >= _FAMILIES:
+            return "this program does not know it"  # settings of a later version, or changed by hand
+        return self._reasons.get(family, "")
 
     def best(self, taken: Collection[str]) -> str:
         """The most interesting usable codec that is not taken: a learned one, else a classical one."""

@@ -43,13 +43,16 @@ class Group(TyperGroup):
         **extra: Any,
     ) -> Any:
         """Run a command and turn whatever happens into an exit code."""
+        for stream in (sys.stdout, sys.stderr):
+            _take_anything(stream)
         given = list(sys.argv[1:] if args is None else args)
         end = given.index("--") if "--" in given else len(given)
         debug = "--debug" in given[:end]
-        arguments = [a for a in given[:end] if a != "--debug"] + given[end:]
+        if debug and args is None:  # Windows' patterns are opened only where the arguments are not given
+            sys.argv[1:] = _without_debug(given, end)
         try:
             code = super().main(
-                arguments if debug else args,
+                _without_debug(given, end) if debug and args is not None else args,
                 prog_name or "hflic",
                 complete_var,
                 False,
@@ -61,6 +64,27 @@ class Group(TyperGroup):
         if not standalone_mode:
             return code
         sys.exit(code if isinstance(code, int) else 0)
+
+
+def _without_debug(given: list[str], end: int) -> list[str]:
+    return [a for a in given[:end] if a != "--debug"] + given[end:]
+
+
+def _take_anything(stream: Any) -> None:
+    """Show names that cannot be written there with escapes: they must not end a command that has worked."""
+    reconfigure = getattr(stream, "reconfigure", None)  # what stands in for it may have none
+    if reconfigure is None:
+        return
+    if sys.platform == "win32" and not stream.isatty():
+        reconfigure(encoding="utf-8")
+    own_bytes = stream.errors == "surrogateescape" and _any_character(stream)  # gives back those of a name
+    if not own_bytes:
+        reconfigure(errors="backslashreplace")
+
+
+def _any_character(stream: Any) -> bool:
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    return str(encoding).lower().replace("-", "") == "utf8"
 
 
 def complain(error: Exception, debug: bool) -> int:
@@ -100,7 +124,8 @@ def unused(context: typer.Context, names: Sequence[str], because: str) -> None:
 
 def print_json(value: Any) -> None:
     """Print a value as JSON; numbers JSON does not know (the infinite PSNR of equal pictures) become null."""
-    print(json.dumps(finite(value), indent=2, ensure_ascii=False))  # noqa: T201
+    plain = not _any_character(sys.stdout)  # the stream's own escapes would be no JSON
+    print(json.dumps(finite(value), indent=2, ensure_ascii=plain))  # noqa: T201
 
 
 def finite(value: Any) -> Any:

@@ -65,13 +65,13 @@ class _Got:
 
 def _get(wanted: Fetchable) -> _Got:
     from models.download import download
-    from models.weights import folders
+    from models.weights import own
 
     if wanted.here():
         hint(f"{wanted.name} is here already")
         return _Got(wanted, wanted.file, fetched=False)
     if not wanted.codec:
-        target = folders()[0] / wanted.file
+        target = own() / wanted.file
         with progress(f"fetching {wanted.name}") as watch:
             download(wanted.url, target, wanted.digest, watch)
         hint(f"{wanted.name}: {wanted.what}, licence {wanted.licence}: {target}")

@@ -103,7 +103,7 @@ def verify(as_json: Json = False) -> None:
     from models import weights
 
     rows: list[dict[str, Any]] = []
-    for path in (path for folder in weights.folders() for path in sorted(folder.glob(f"*{weights.SUFFIX}"))):
+    for path in (path for folder in weights.folders() for path in weights.files(folder)):
         row: dict[str, Any] = {"file": str(path), "codec": None, "weights": None, "error": ""}
         try:
             if realism.is_decoder(path):

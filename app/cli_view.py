@@ -41,7 +41,8 @@ def view(
         if side not in (None, "original"):
             codecs.entry(side)
     plain = all(option is None for option in (left, right, bpp, quality, mode, screenshot))
-    if plain and not new_window and hand_over(name_for(SettingsFile().path), paths or []):
+    settings = SettingsFile().path
+    if plain and not new_window and settings and hand_over(name_for(settings), paths or []):
         hint("opened in the window that is there; --new-window opens another")
         return
     from app.view import open_viewer

@@ -21,6 +21,7 @@ from app.log import log_path
 from app.opener import NEURAL_SUFFIXES
 from app.panels.dialogs import about_dialog, shortcuts_dialog
 from app.panels.saving import ask_path
+from app.paths import there
 from app.state import METRICS, Level, Side
 from app.viewport import GAINS, ZOOM_STEP, Mode
 from models.codec import entry
@@ -233,7 +234,9 @@ class Commands:
 
     def _show_log(self) -> None:
         path = log_path()
-        if path.exists():
+        if path is None:
+            self._window.tell("There is no log file, as no home folder is known: set HOME.")
+        elif there(path.exists):
             QDesktopServices.openUrl(QUrl.fromLocalFile(str(path)))
         else:
             self._window.tell(f"There is no log file yet; it will be {path}.")

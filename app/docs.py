@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import platformdirs
-
 from app.log import log_path
 from app.settings import SettingsFile
 from models.assets import asset_folder, docs_folder
 from models.errors import HflicError
+from models.paths import own_folder
 
 
 @dataclass(frozen=True)
@@ -75,11 +74,13 @@ def unreleased() -> str:
 
 
 def places() -> dict[str, Path]:
-    """What to where on this computer."""
-    return {
+    """What to where on this computer, without what no home is known for."""
+    data = own_folder("data")
+    found = {
         "documentation": docs_folder(),
         "settings": SettingsFile().path,
         "log": log_path(),
-        "own weights": Path(platformdirs.user_data_dir("hflic", appauthor=False)) / "weights",
+        "own weights": data / "weights" if data is not None else None,
         "shipped weights": asset_folder() / "weights",
     }
+    return {what: path for what, path in found.items() if path is not None}

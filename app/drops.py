@@ -96,7 +96,7 @@ def _ending(paths: list[Path], suffixes: tuple[str, ...]) -> list[Path]:
 def _natural(name: str) -> list[tuple[int, str]]:
     """A key that puts img2 before img10."""
     parts = re.split(r"(\d+)", name.lower())
-    return [(int(part), "") if part.isdigit() else (0, part) for part in parts]
+    return [(int(part), "") if part.isdecimal() else (0, part) for part in parts]
 
 
 def _pixels(image: object) -> NDArray[np.uint8] | None:

@@ -19,7 +19,8 @@ from PySide6.QtCore import QObject, Qt, QThread, Signal, Slot
 
 from app.lanes import LANES, LEARNED, PLAIN
 from app.raster import Raster
-from app.worker import Failure, Kind, Message, Order, Task, receive, send, serve
+from app.worker import Failure, Kind, Message, Order, Task, receive, send, serve, unexpected
+from models.paths import stand_somewhere
 
 log = logging.getLogger(__name__)
 
@@ -154,6 +155,10 @@ class Lane(QThread):
             log.warning("lane %s: the process ended: %r", self.name, error)
             self._stop_process()
             return Message(Kind.FAILED, Failure(_STOPPED, repr(error), expected=False))
+        except Exception as error:  # what is on its way between both is lost: the process begins anew
+            failure = unexpected(error)
+            self._stop_process()
+            return Message(Kind.FAILED, failure)
 
     def _listen(self, job: Job, connection: Connection) -> Message:
         while True:
@@ -184,6 +189,7 @@ class Lane(QThread):
             name=f"hflic {self.name}",
             daemon=True,
         )
+        stand_somewhere()
         self._process.start()
         theirs.close()
         self._connection = ours

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QObject, Qt, Signal, Slot
+from PySide6.QtCore import QLockFile, QObject, Qt, Signal, Slot
 from PySide6.QtNetwork import QLocalServer, QLocalSocket
 from PySide6.QtWidgets import QWidget
 
@@ -19,6 +19,7 @@ log = logging.getLogger(__name__)
 
 LONGEST = 1 << 20  # bytes of a message
 _PROBE_MS = 200
+_TURN_MS = 1000
 
 
 class Host(QObject):
@@ -33,10 +34,17 @@ class Host(QObject):
         self._server.setSocketOptions(QLocalServer.SocketOption.UserAccessOption)
         self._server.newConnection.connect(self._accept)
         self.listening = False
-        if _alive(name):  # a second window, asked for with --new-window: the first one keeps its place
-            return
-        QLocalServer.removeServer(name)  # left over from a program that was killed
-        self.listening = self._server.listen(name)
+        # Of two windows that begin at the same moment one has to look when the other listens already.
+        turn = QLockFile(f"{name}.lock") if Path(name).is_absolute() else None
+        waited = turn is not None and turn.tryLock(_TURN_MS)
+        try:
+            if _alive(name):  # a second window, asked for with --new-window: the first one keeps its place
+                return
+            QLocalServer.removeServer(name)  # left over from a program that was killed
+            self.listening = self._server.listen(name)
+        finally:
+            if turn is not None and waited:
+                turn.unlock()
         if not self.listening:  # the window works all the same
             log.info("later starts open windows of their own: %s", self._server.errorString())
 

@@ -11,20 +11,24 @@ from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 
-import platformdirs
+from models.paths import own_folder
 
 log = logging.getLogger("app")
 
 
-def log_path() -> Path:
-    """The log file's place."""
-    return Path(platformdirs.user_log_dir("hflic", appauthor=False)) / "viewer.log"
+def log_path() -> Path | None:
+    """The log file's place; None where no home is known."""
+    folder = own_folder("log")
+    return folder / "viewer.log" if folder is not None else None
 
 
 def start_log(path: Path | None = None) -> None:
     """Write to the log file; a place that cannot be written is no reason to stop."""
-    path = path or log_path()
     root = logging.getLogger()
+    path = path or log_path()
+    if path is None:
+        logging.getLogger("app").addHandler(logging.NullHandler())  # else warnings would go to the terminal
+        return
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handler = logging.handlers.RotatingFileHandler(

@@ -1,13 +1,7 @@
-"""What is at a path? A place that cannot be looked at, as a drive that fell away, is no error."""
+"""What is at a path? Asked by the viewer; `models.paths` answers."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from models.paths import there
 
-
-def there(question: Callable[[], bool]) -> bool:
-    """The answer of `path.is_file` and its like, which raise most errors of the system; no where they do."""
-    try:
-        return question()
-    except OSError:
-        return False
+__all__ = ["there"]

@@ -59,23 +59,34 @@ class Remembered:
         """Whether there is something to open."""
         return bool(self.current or any(self.files))
 
-    def after(self, earlier: Remembered) -> Remembered:
-        """With the boxes of pictures that only an earlier session knows."""
-        own = {name for name, _ in self.others}
-        kept = [other for other in earlier.others if other[0] not in own]
-        return replace(self, others=(*kept, *self.others)[-KEPT:])
+    def merged(self, known: Remembered, now: Remembered) -> Remembered:
+        """With the boxes that others have kept since this session began with what it had `known`.
+
+        now: what is kept at its end. What this session changed or took away goes before.
+        """
+        begun, own = dict(known.others), dict(self.others)
+        theirs = {name: boxes for name, boxes in now.others if own.get(name) == begun.get(name)}
+        gone = {name for name in own if own[name] == begun.get(name) and name not in theirs}
+        kept = [other for other in now.others if other[0] in theirs and other[0] not in own]
+        mine = [(name, theirs.get(name, boxes)) for name, boxes in self.others if name not in gone]
+        return replace(self, others=(*kept, *mine)[-KEPT:])
 
 
 class SessionFile:
-    """Reads and writes what is remembered. Never raises: what cannot be read is nothing; `problem` tells."""
+    """Reads and writes what is remembered. Never raises: what cannot be read is nothing; `problem` tells.
 
-    def __init__(self, path: Path) -> None:
+    `path` is None where no home is known: then nothing is kept.
+    """
+
+    def __init__(self, path: Path | None) -> None:
         self.path = path
         self.problem = ""
 
     def load(self) -> Remembered:
         """What was remembered, without what is broken in it."""
         self.problem = ""
+        if self.path is None:
+            return Remembered()
         try:
             stored = json.loads(self.path.read_text(encoding="utf-8"))
             return _checked(stored)
@@ -88,12 +99,16 @@ class SessionFile:
 
     def save(self, remembered: Remembered) -> None:
         """Write it, all or nothing."""
+        self.problem = ""
+        if self.path is None:
+            return
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             text = json.dumps(asdict(remembered), indent=1, allow_nan=False, default=sorted)  # sets
             write_file(self.path, text.encode())
-        except (OSError, HflicError, ValueError):
-            log.warning("the session cannot be kept", exc_info=True)
+        except (OSError, HflicError, ValueError) as error:
+            self.problem = f"What was open cannot be kept: {error}"
+            log.warning("%s", self.problem)
 
 
 def remember(session: Session, viewport: Viewport, without: Path | None = None) -> Remembered:

@@ -9,14 +9,18 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-import platformdirs
-
 from models.errors import HflicError
 from models.files import write_file
+from models.paths import own_folder
 
 log = logging.getLogger(__name__)
 
 MAX_RECENT = 12
+# What may be told of these, as `theme.THEMES` and `viewport.Mode` have it; Qt is not imported here.
+KNOWN = {
+    "theme": ("system", "light", "dark"),
+    "mode": ("split", "side", "flicker", "difference"),
+}
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,12 @@ class Settings:
         others = tuple(p for p in self.recent if p != name)
         return replace(self, recent=(name, *others)[:MAX_RECENT], folder=str(path.parent))
 
+    def with_others(self, before: Settings, now: Settings) -> Settings:
+        """With the recent files that another window has added to the file since it was read as `before`."""
+        known = {*self.recent, *before.recent}
+        others = tuple(name for name in now.recent if name not in known)[: MAX_RECENT // 2]
+        return replace(self, recent=(*self.recent[: MAX_RECENT - len(others)], *others))
+
     def with_command(self, id: str) -> Settings:
         """With a command in front of those used lately."""
         return replace(self, commands=(id, *(c for c in self.commands if c != id))[:MAX_RECENT])
@@ -57,31 +67,41 @@ class Settings:
 
 
 class SettingsFile:
-    """Reads and writes settings. Never raises: what cannot be read is a default, and `problem` tells."""
+    """Reads and writes settings. Never raises: what cannot be read is a default, and `problem` tells.
+
+    `path` is None where no home is known: then nothing is kept.
+    """
 
     def __init__(self, path: Path | None = None) -> None:
-        self.path = path or Path(platformdirs.user_config_dir("hflic", appauthor=False)) / "settings.json"
+        folder = own_folder("config")
+        self.path = path or (folder / "settings.json" if folder is not None else None)
         self.problem = ""
 
     def load(self) -> Settings:
         """The settings; each broken value falls back to its default, a broken file is set aside."""
         self.problem = ""
+        if self.path is None:
+            return Settings()
         try:
             text = self.path.read_text(encoding="utf-8")
         except FileNotFoundError:
             return Settings()
         except (OSError, UnicodeDecodeError) as error:
-            return self._broken(f"could not be read ({error})")
+            return self._broken(self.path, f"could not be read ({error})")
         try:
             stored = json.loads(text)
         except (ValueError, RecursionError):
-            return self._broken("is not JSON")
+            return self._broken(self.path, "is not JSON")
         if not isinstance(stored, dict):
-            return self._broken("does not hold settings")
+            return self._broken(self.path, "does not hold settings")
         return Settings(**_checked(stored))
 
     def save(self, settings: Settings) -> None:
         """Write all settings, all or nothing."""
+        self.problem = ""
+        if self.path is None:
+            self.problem = "Settings cannot be kept, as no home folder is known: set HOME."
+            return
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             write_file(self.path, json.dumps(asdict(settings), indent=1).encode())
@@ -89,14 +109,15 @@ class SettingsFile:
             self.problem = f"Settings cannot be kept: {error}"
             log.warning("%s", self.problem)
 
-    def _broken(self, why: str) -> Settings:
-        aside = self.path.with_suffix(".broken.json")
-        self.problem = f"The settings file {why}: the defaults are used. The old file is {aside}."
-        log.warning("%s", self.problem)
+    def _broken(self, path: Path, why: str) -> Settings:
+        aside = path.with_suffix(".broken.json")
+        self.problem = f"The settings file {why}: the defaults are used."
         try:
-            self.path.replace(aside)
+            path.replace(aside)
+            self.problem += f" The old file is {aside}."
         except OSError:
             log.warning("could not set the broken settings file aside", exc_info=True)
+        log.warning("%s", self.problem)
         return Settings()
 
 
@@ -114,7 +135,8 @@ def _checked(stored: dict[str, Any]) -> dict[str, Any]:
             fine = isinstance(value, int | float) and not isinstance(value, bool) and 0.005 <= value <= 24
             good[field.name] = float(value) if fine else default  # type: ignore[arg-type]
         elif isinstance(default, str) and isinstance(value, str):
-            good[field.name] = value
+            known = value in KNOWN.get(field.name, (value,))  # a later version may have had more
+            good[field.name] = value if known else default
     return good
 
 

@@ -15,6 +15,8 @@ import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from models.paths import absolute
+
 PATIENCE = 2.0  # seconds for an answer: a window that hangs must not keep a person from opening another
 TAKEN, REFUSED = b"taken\n", b"refused\n"
 # What a Wayland or X11 desktop gives to a program it starts, so that its window may come to the front.
@@ -24,7 +26,7 @@ TOKENS = ("XDG_ACTIVATION_TOKEN", "DESKTOP_STARTUP_ID")
 def name_for(settings: Path) -> str:
     """Where the window with this settings file on this screen listens: a socket's path or a pipe's name."""
     screen = os.environ.get("WAYLAND_DISPLAY") or os.environ.get("DISPLAY") or ""
-    digest = hashlib.sha256(f"{settings.absolute()}\n{screen}".encode()).hexdigest()[:16]
+    digest = hashlib.sha256(os.fsencode(f"{settings.absolute()}\n{screen}")).hexdigest()[:16]
     if sys.platform == "win32":
         return f"hflic-{digest}"
     folder = Path(os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir())
@@ -34,7 +36,7 @@ def name_for(settings: Path) -> str:
 def hand_over(name: str, paths: Sequence[Path], environment: Mapping[str, str] = os.environ) -> bool:
     """Ask a running window to open the paths or, without any, to come to the front; whether it does."""
     message = {
-        "paths": [str(path.absolute()) for path in paths],
+        "paths": [str(absolute(path)) for path in paths],
         "tokens": {key: environment[key] for key in TOKENS if key in environment},
     }
     line = json.dumps(message).encode() + b"\n"

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
 import sys
 from collections.abc import Sequence
 from ctypes.util import find_library
 from pathlib import Path
 
-from PySide6.QtCore import QBuffer, QByteArray, QEvent, QIODevice, QObject, QTimer, Slot
-from PySide6.QtGui import QFileOpenEvent
+from PySide6.QtCore import QBuffer, QByteArray, QEvent, QIODevice, QObject, Qt, QTimer, Slot
+from PySide6.QtGui import QFileOpenEvent, QSessionManager
 from PySide6.QtWidgets import QApplication
 
 from app import quiet, theme
 from app.commands import sample_photo
 from app.docs import Page
+from app.ending import Ending
 from app.engine import Engine
 from app.host import Host, to_front
 from app.log import catch_faults, start_log
@@ -26,6 +26,7 @@ from app.preload import Preloader
 from app.restore import Remembered, SessionFile, begin_again, learn_boxes
 from app.session import Session
 from app.settings import Settings, SettingsFile
+from app.signals import Signals
 from app.single import name_for
 from app.state import Level, Notice, Side
 from app.viewport import Mode
@@ -34,6 +35,7 @@ from models.assets import frozen
 from models.codec import Rate
 from models.errors import HflicError, OutputError, PictureError
 from models.files import write_file
+from models.paths import absolute
 
 log = logging.getLogger(__name__)
 
@@ -75,31 +77,27 @@ def open_viewer(
     documents = _Documents(window)
     app.installEventFilter(documents)
     host = None
-    if screenshot is None:
-        host = Host(name_for(store.path), lambda: window.settings.single, window)
+    if screenshot is None and store.path is not None:
+        host = Host(name_for(store.path), lambda: window.willing, window)
         host.asked.connect(documents.open)
     preloader = Preloader(session, parent=window)
     undo = catch_faults(FaultTeller(window).tell)
     try:
         session.start()
-        kept = SessionFile(store.path.with_name("session.json"))
+        kept = SessionFile(store.path.with_name("session.json") if store.path is not None else None)
         last = kept.load() if screenshot is None else Remembered()
         if settings.restore:
             learn_boxes(session, last)
         restoring = settings.restore and not paths and screenshot is None
         if not (restoring and begin_again(session, window.viewport, last, bool(insisted))):
-            _open_first(window, [Path(path) for path in paths], settings, screenshot is not None)
+            _open_first(window, [absolute(Path(path)) for path in paths], settings, screenshot is not None)
         for problem in filter(None, (kept.problem if settings.restore else "", store.problem)):
             session.noticed.emit(Notice(Level.WARNING, problem))
         if screenshot is not None:
             return _make_screenshot(app, window, Path(screenshot))
         window.show()
         quiet.leave_out()
-        signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl+C in the terminal ends the program
-        code = app.exec()
-        store.save(window.settings)
-        _keep_end(window, kept, last, settings.restore)
-        return code
+        return _run(app, Ending(window, store, settings, kept, last))
     finally:
         undo()
         app.removeEventFilter(documents)
@@ -115,8 +113,26 @@ def open_docs(page: Page) -> int:
     theme.apply(app, SettingsFile().load().theme)
     window = DocsWindow(page)
     window.show()
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    return app.exec()
+    return _run(app)
+
+
+def _run(app: QApplication, ending: Ending | None = None) -> int:
+    """Until all windows are closed, or the system asks for the end; gives the exit code."""
+    signals = Signals(app.closeAllWindows)
+
+    def ends(_: QSessionManager) -> None:  # the desktop's session, which may not wait for more
+        if ending is not None:
+            ending.keep()
+
+    app.commitDataRequest.connect(ends, Qt.ConnectionType.DirectConnection)
+    try:
+        code = app.exec()
+        for problem in ending.keep() if ending is not None else ():
+            print(f"hflic: {problem}", file=sys.stderr)  # noqa: T201  (no window is there any more)
+        return signals.code or code
+    finally:
+        app.commitDataRequest.disconnect(ends)
+        signals.close()
 
 
 def _application(invisible: bool = False) -> QApplication:
@@ -179,16 +195,6 @@ def _open_first(window: Window, paths: list[Path], settings: Settings, sample: b
         window.commands.open_paths(paths)
     elif (sample or not settings.started) and sample_photo() is not None:
         window.commands.sample()
-
-
-def _keep_end(window: Window, file: SessionFile, last: Remembered, learned: bool) -> None:
-    """Write where the session ended; where nothing was opened, the `last` end stays.
-
-    learned: whether the session knew the boxes of the last one; else they are added.
-    """
-    state = window.last_state
-    if window.settings.restore and window.session.anything is not None and state is not None:
-        file.save(state if learned else state.after(last))
 
 
 def _mode(name: str) -> Mode:

@@ -110,6 +110,11 @@ class Window(QMainWindow):
             theme.apply(app, name)
         self._refresh()
 
+    @property
+    def willing(self) -> bool:
+        """Whether it opens what later starts are given: not while it only waits for a file to be written."""
+        return self._settings.single and not self._closing
+
     def remember(self, path: Path) -> None:
         """Put a file in front of the recent ones."""
         self._settings = self._settings.with_recent(path)

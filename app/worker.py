@@ -128,6 +128,8 @@ def serve(connection: Connection, cancelled_job: c_longlong, name: str) -> None:
     """The codec process's main function: run tasks until the pipe closes."""
     with contextlib.suppress(ValueError, OSError):
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C in the terminal is the viewer's to handle
+        if hasattr(signal, "SIGHUP"):  # and so is its end: a file that is being written is finished
+            signal.signal(signal.SIGHUP, signal.SIG_IGN)
     if not sys.warnoptions:
         warnings.simplefilter("ignore")  # libraries' warnings are for programmers
     _step_back()
@@ -156,10 +158,10 @@ def _run(task: Task, bench: Bench) -> Message:
     except (BrokenPipeError, ConnectionResetError):
         raise
     except Exception as error:
-        return Message(Kind.FAILED, _unexpected(error))
+        return Message(Kind.FAILED, unexpected(error))
 
 
-def _unexpected(error: Exception) -> Failure:
+def unexpected(error: Exception) -> Failure:
     """Running out of memory has many faces; the rest is a fault of the program and says so."""
     details = traceback.format_exc()
     text = str(error).lower()

@@ -18,6 +18,7 @@ from models import codec as codecs
 from models.codec import Rate
 from models.errors import CodecError, PictureError, WorkerError
 from models.memory import peak_mib
+from models.paths import stand_somewhere
 from models.picture import Picture
 
 REPEATS = 5
@@ -79,6 +80,7 @@ def bench(
         raise CodecError(reason)
     context = multiprocessing.get_context("spawn")
     count = threads or available_cores()
+    stand_somewhere()
     with ProcessPoolExecutor(1, mp_context=context, initializer=begin, initargs=(count,)) as pool:
         try:
             return pool.submit(_measure, codec, size, quality, repeats, count).result()

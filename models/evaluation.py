@@ -21,8 +21,9 @@ from typing import Any
 
 from models import codec as codecs
 from models.codec import Rate
-from models.errors import HflicError, PictureError, WorkerError
+from models.errors import HflicError, OutputError, PictureError, WorkerError
 from models.files import write_file
+from models.paths import stand_somewhere
 from models.picture import Picture
 
 FORMAT = "hflic-evaluation-1"
@@ -302,6 +303,7 @@ def _done(tasks: list[Task], jobs: int) -> Generator[tuple[Task, Row], None, Non
             yield task, run(task)
         return
     threads = max((os.cpu_count() or 1) // jobs, 1)
+    stand_somewhere()
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_begin_worker, initargs=(threads,))
     others = multiprocessing.active_children()
@@ -353,7 +355,7 @@ def run(task: Task) -> Row:
             _keep_reference()
         measured = measure(task.metrics, picture, decoded)
         if task.kept is not None:
-            task.kept.parent.mkdir(parents=True, exist_ok=True)
+            _make_folder(task.kept.parent)
             decoded.save(task.kept)
     except HflicError as error:
         return replace(empty, error=str(error))
@@ -370,6 +372,13 @@ def run(task: Task) -> Row:
         note=encoding.note,
         metrics=measured,
     )
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"cannot make the folder {folder}: {error.strerror or error}") from error
 
 
 def _keep_reference() -> None:

@@ -9,9 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import platformdirs
-
 from models.errors import FetchError
+from models.paths import own_folder, there
 from models.weights import available, folders
 
 _ZOO = "https://compressai.s3.amazonaws.com/models/v1"
@@ -94,7 +93,7 @@ class Fetchable:
     def here(self) -> bool:
         """Whether it was fetched or given before."""
         if not self.codec:
-            return any((folder / self.file).is_file() for folder in folders())
+            return any(there((folder / self.file).is_file) for folder in folders())
         return any(one.card.codec == self.codec and one.card.revision == self.file for one in available())
 
 
@@ -204,5 +203,8 @@ def name_of(file: str) -> str:
 
 
 def waiting_room() -> Path:
-    """Where files wait that come over the network, and are converted from."""
-    return Path(platformdirs.user_cache_dir("hflic", appauthor=False)) / "fetched"
+    """Where files wait that come over the network, and are converted from. FetchError without a home."""
+    folder = own_folder("cache")
+    if folder is None:
+        raise FetchError("there is no folder for what is fetched, as no home is known: set HOME")
+    return folder / "fetched"

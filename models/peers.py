@@ -24,6 +24,7 @@ from models.bench import available_cores, begin, bench_picture
 from models.bitstream.container import parse
 from models.codec import Rate
 from models.errors import CodecError
+from models.paths import stand_somewhere
 from models.picture import Picture
 
 GROUPS = (16, 16, 32, 64, 192)
@@ -79,6 +80,7 @@ def compare(
     groups: tuple[int, ...] = GROUPS,
 ) -> PeerResult:
     """Measure in a process of its own. size: width and height. Raises CodecError where it dies."""
+    stand_somewhere()
     context = multiprocessing.get_context("spawn")
     count = threads or available_cores()
     with ProcessPoolExecutor(1, mp_context=context, initializer=begin, initargs=(count,)) as pool:

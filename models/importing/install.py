@@ -61,7 +61,7 @@ def install(path: Path, id: str = "", watch: Watch = QUIET) -> Installed:
         card, validation=(loss.row(),), validation_data=f"{SIDE} x {SIDE} of matplotlib's sample photo"
     )
     name = f"{codec.replace(':', '-')}-{trial.fingerprint[:8]}{weights.SUFFIX}"
-    file = weights.save(found.network, card, weights.folders()[0] / name, half=False)
+    file = weights.save(found.network, card, weights.own() / name, half=False)
     rungs = {other.fingerprint for other in others} | {file.fingerprint}
     return Installed(file, found.describe(), loss, len(rungs))
 

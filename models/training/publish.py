@@ -75,7 +75,7 @@ def folder_of(recipe: Recipe, folder: Path | None = None) -> Path:
     """Where a recipe's weights are published: lite ones with the program, others in the person's folder."""
     target = recipe.target if isinstance(recipe, PerceptualRecipe) else None
     rate = f"-{target:g}bpp" if target is not None else ""
-    home = asset_folder() / "weights" if _shipped(recipe) else weights.folders()[0]
+    home = asset_folder() / "weights" if _shipped(recipe) else weights.own()
     return (folder or home) / f"{recipe.codec.replace(':', '-')}{rate}{weights.SUFFIX}"
 
 

@@ -59,5 +59,5 @@ def run_queue(
             if not finished:
                 return
     finally:
-        if processes.first:
-            pid.unlink(missing_ok=True)
+        if processes.first and pid.exists() and pid.read_text(encoding="ascii") == str(os.getpid()):
+            pid.unlink(missing_ok=True)  # else a second queue has begun here, and it is that one's

@@ -330,6 +330,8 @@ def test_a_folder_is_chosen_from_the_menu(
 def test_results_in_a_folder_do_not_push_its_pictures_away(folder: Path, tmp_path: Path) -> None:
     (folder / "img1.hflic").write_bytes(b"")
     assert {path.suffix for path in drops.expand((folder,)).paths} == {".png"}
+    (folder / "1\N{SUPERSCRIPT TWO}2.png").touch()  # a digit, and no number
+    assert len(drops.expand((folder,)).paths) == 13
     only = tmp_path / "only"
     only.mkdir()
     (only / "x.hflic").write_bytes(b"")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -313,6 +314,28 @@ def run(store: SettingsFile, seen: list[str], monkeypatch: pytest.MonkeyPatch, q
     return start
 
 
+def test_a_codec_of_another_version_is_replaced_and_told(
+    run: Run, store: SettingsFile, photo: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    sides: list[str] = []
+    monkeypatch.setattr(Window, "show_notice", lambda window, notice: told.append(notice.text))
+
+    def look(window: Window) -> None:
+        sides.extend(window.session.choice(side).codec for side in Side)
+        assert {window.session.view(side).phase for side in Side} == {Phase.DONE}
+
+    store.save(Settings(started=True, left="wavelet-9", right="wavelet-9:lite"))
+    run([photo()], look)
+    file = SessionFile(store.path.with_name("session.json"))
+    last = file.load()
+    assert last.left is not None
+    file.save(replace(last, left=last.left.of("wavelet-9"), right=last.left.of("original")))
+    run([], look)
+    assert "wavelet-9" not in str(sides) and sides[3] == "original"
+    assert any(words.startswith("wavelet-9 cannot be used here") for words in told)
+
+
 def test_the_viewer_begins_where_it_ended_unless_told_otherwise(
     run: Run,
     seen: list[str],
@@ -365,6 +388,26 @@ def test_boxes_of_other_pictures_outlive_sessions_that_do_not_open_them(
     assert names == ["mine"]
     run([one], lambda window: window.session.crops.clear())
     assert dict(file.load().others) == dict(FULL.others)  # what was taken away stays away
+
+
+def test_the_window_that_is_closed_last_keeps_what_another_one_kept(
+    run: Run, store: SettingsFile, photo: Callable[..., Path]
+) -> None:
+    file = SessionFile(store.path.with_name("session.json"))
+    one, two = photo("one.png", 200, 150), photo("two.png", 200, 150, seed=3)
+    file.save(replace(FULL, others=(*FULL.others, ("away", Boxes((Crop("gone", 1, 2, 3, 4),))))))
+    tail = Boxes((Crop("tail", 1, 2, 30, 40),))
+
+    def meanwhile(window: Window) -> None:
+        window.session.crops.add(5, 6, 40, 30, "mine")
+        file.save(replace(FULL, others=(*FULL.others, ("another", tail))))
+        store.save(replace(store.load(), recent=(str(two),), theme="dark"))
+
+    run([one], meanwhile)
+    kept = dict(file.load().others)
+    assert {crop.name for boxes in kept.values() for crop in boxes.crops} == {"ear", "tail", "mine"}
+    assert kept["another"] == tail and "away" not in kept
+    assert store.load().recent == (str(one), str(two))
 
 
 def test_boxes_outlive_a_session_that_did_not_know_them(

@@ -9,8 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from app.log import catch_faults, start_log
-from app.settings import Settings, SettingsFile, packed, unpacked
+from app.docs import places
+from app.log import catch_faults, log_path, start_log
+from app.restore import Remembered, SessionFile
+from app.settings import KNOWN, Settings, SettingsFile, packed, unpacked
+from app.theme import THEMES
+from app.viewport import Mode
 
 
 def test_settings_come_back(tmp_path: Path) -> None:
@@ -40,6 +44,55 @@ def test_single_broken_values_fall_back_alone(tmp_path: Path) -> None:
     loaded = SettingsFile(path).load()
     assert loaded == Settings(left="avif", recent=("a.png",))
     assert SettingsFile(path).load().bpp == Settings().bpp
+
+
+def test_a_theme_and_a_mode_of_another_version_fall_back(tmp_path: Path) -> None:
+    path = tmp_path / "settings.json"
+    path.write_text(json.dumps({"theme": "sepia", "mode": "wipe", "left": "avif"}))
+    assert SettingsFile(path).load() == Settings(left="avif")
+    assert {"theme": THEMES, "mode": tuple(mode.value for mode in Mode)} == KNOWN
+
+
+def test_a_broken_file_that_cannot_be_set_aside_is_not_said_to_be(tmp_path: Path) -> None:
+    path = tmp_path / "settings.json"
+    path.write_text("{ broken")
+    (tmp_path / "settings.broken.json" / "in the way").mkdir(parents=True)
+    store = SettingsFile(path)
+    assert store.load() == Settings()
+    assert "defaults are used" in store.problem and "settings.broken.json" not in store.problem
+
+
+@pytest.mark.parametrize("told", ["", "~/.config/hflic"], ids=["raises", "relative"])
+def test_without_a_home_nothing_is_kept_and_that_is_told(
+    told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_home(*_: object, **__: object) -> str:
+        if not told:
+            raise RuntimeError("Could not determine home directory.")
+        return told
+
+    monkeypatch.chdir(tmp_path)
+    for kind in ("config", "log", "data"):
+        monkeypatch.setattr(f"platformdirs.user_{kind}_dir", no_home)
+    store = SettingsFile()
+    assert (store.path, store.load()) == (None, Settings())
+    store.save(Settings(theme="dark"))
+    assert "set HOME" in store.problem
+    session = SessionFile(None)
+    session.save(Remembered(paths=("/a.png",)))
+    assert session.load() == Remembered()
+    start_log()
+    assert log_path() is None and not list(tmp_path.iterdir())
+    assert list(places()) == ["documentation", "shipped weights"]
+
+
+def test_recent_files_of_another_window_stay() -> None:
+    begun = Settings(recent=("/a", "/b"))
+    mine = begun.with_recent(Path("/c"))
+    assert mine.with_others(begun, Settings(recent=("/d", "/a", "/b"))).recent == ("/c", "/a", "/b", "/d")
+    full = Settings(recent=tuple(f"/{number}" for number in range(12)))
+    assert full.with_others(begun, begun.with_recent(Path("/d"))).recent == (*full.recent[:11], "/d")
+    assert full.with_others(begun, begun) == full
 
 
 def test_a_place_that_cannot_be_written_is_told_not_raised(tmp_path: Path) -> None:

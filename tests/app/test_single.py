@@ -6,10 +6,12 @@ import json
 import os
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from PySide6.QtCore import QLockFile
 from pytestqt.qtbot import QtBot
 
 from app.host import LONGEST, Host
@@ -144,6 +146,31 @@ def test_the_second_window_leaves_the_first_ones_place(qtbot: QtBot, host: Host,
     assert host.listening and not second.listening
     assert ask(qtbot, lambda: hand_over(name, [])) is True
     second.close()
+
+
+def test_of_two_windows_that_begin_together_one_listens(qtbot: QtBot, name: str) -> None:
+    turn = QLockFile(f"{name}.lock")
+    assert turn.tryLock(0)
+
+    def listen() -> None:
+        time.sleep(0.3)
+        begun.bind(name)
+        begun.listen()
+        turn.unlock()
+
+    with socket.socket(
+        socket.AF_UNIX
+    ) as begun:  # the first one, which has looked and not yet begun to listen
+        first = threading.Thread(target=listen)
+        first.start()
+        second = Host(name, lambda: True)
+        first.join()
+        assert Path(name).exists() and not second.listening
+        second.close()
+
+
+def test_a_settings_folder_whose_name_is_no_text_has_one_too() -> None:
+    assert name_for(Path(os.fsdecode(b"/home/\xff/settings.json")))
 
 
 def test_each_settings_file_and_screen_has_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

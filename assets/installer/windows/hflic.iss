@@ -36,6 +36,10 @@ MinVersion=10.0.17763
 Name: "en"; MessagesFile: "compiler:Default.isl"
 Name: "de"; MessagesFile: "compiler:Languages\German.isl"
 
+[InstallDelete]
+; What an earlier version had there, and this one has no more, would be found by the program.
+Type: filesandordirs; Name: "{app}\lib"
+
 [Files]
 Source: "..\..\..\dist\hflic\*"; DestDir: "{app}"; Flags: recursesubdirs createallsubdirs ignoreversion
 
