@@ -21,10 +21,10 @@ from app.log import log_path
 from app.opener import NEURAL_SUFFIXES
 from app.panels.dialogs import about_dialog, shortcuts_dialog
 from app.panels.saving import ask_path
-from app.paths import there
 from app.state import METRICS, Level, Side
 from app.viewport import GAINS, ZOOM_STEP, Mode
 from models.codec import entry
+from models.paths import there
 from models.picture import SAVED_SUFFIXES
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from PySide6.QtCore import QMimeData
 from PySide6.QtGui import QImage
 
 from app.opener import NEURAL_SUFFIXES, neural
-from app.paths import there
 from models.codec import CATALOGUE
+from models.paths import there
 
 PICTURE_SUFFIXES = (
     *(".png", ".jpg", ".jpeg", ".webp", ".avif", ".heic", ".heif", ".jxl", ".tif", ".tiff", ".bmp", ".gif"),

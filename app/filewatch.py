@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QFileSystemWatcher, QObject, QTimer, Signal, Slot
 
-from app.paths import there
+from models.paths import there
 
 QUIET_MS = 400  # programs write a file in several steps
 

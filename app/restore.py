@@ -16,13 +16,13 @@ from app.columns import Column
 from app.crops import KEPT, Boxes, Crop
 from app.history import Look, look_of, show
 from app.kinds import Kind
-from app.paths import there
 from app.session import Session
 from app.state import FILE, ORIGINAL, Choice, Level, Notice, Side
 from app.viewport import GAINS, Viewport
 from models.codec import Rate, entry
 from models.errors import CodecError, HflicError
 from models.files import write_file
+from models.paths import there
 
 log = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QFileSystemWatcher, QObject, QTimer, Signal, Slot
 
-from app.paths import there
+from models.paths import there
 from models.weights import contents, folders
 
 QUIET_MS = 700  # a file that is copied grows for a while, and a folder does not tell of that

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
-from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
+from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QTimer, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDragMoveEvent, QDropEvent
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
@@ -14,6 +15,21 @@ from app.window import Window
 
 def settle(qtbot: QtBot, window: Window) -> None:
     qtbot.waitUntil(lambda: window.session.idle, timeout=20000)
+
+
+def act_and_close(act: Callable[[Window], object], ready: Callable[[Window], bool]) -> None:
+    """Do something with the window of a viewer that is about to start, once it is ready, then close it."""
+
+    def look() -> None:
+        windows = [w for w in QApplication.topLevelWidgets() if isinstance(w, Window) and w.isVisible()]
+        if windows and ready(windows[0]):
+            timer.stop()
+            act(windows[0])
+            windows[0].close()
+
+    timer = QTimer(QApplication.instance(), interval=20)
+    timer.timeout.connect(look)
+    timer.start()
 
 
 def drop(window: Window, mime: QMimeData, share: tuple[float, float] = (0.5, 0.3)) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from PySide6.QtCore import SIGNAL, QTimer
+from PySide6.QtCore import SIGNAL
 from PySide6.QtWidgets import QApplication
 
 from app.ending import Ending
@@ -22,6 +22,7 @@ from app.settings import Settings, SettingsFile
 from app.view import open_viewer
 from app.window import Window
 from tests.app.engines import InlineEngine
+from tests.app.hands import act_and_close
 
 # A viewer that says when its photo is there, and what came of it.
 PROGRAM = """
@@ -84,21 +85,12 @@ def look(qapp: QApplication, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callab
     """Does something with the viewer's window when it is idle, then closes it."""
     engine = InlineEngine()
     monkeypatch.setattr("app.view.Engine", lambda: engine)
-
-    def begin(act: Callable[[Window], None]) -> None:
-        def try_it() -> None:
-            windows = [w for w in qapp.topLevelWidgets() if isinstance(w, Window) and w.isVisible()]
-            if windows and windows[0].session.picture is not None and windows[0].session.idle:
-                timer.stop()
-                act(windows[0])
-                windows[0].close()
-
-        timer = QTimer(qapp, interval=20)
-        timer.timeout.connect(try_it)
-        timer.start()
-
-    yield begin
+    yield lambda act: act_and_close(act, _shows_its_photo)
     engine.close()
+
+
+def _shows_its_photo(window: Window) -> bool:
+    return window.session.picture is not None and window.session.idle
 
 
 def test_a_second_signal_ends_it_at_once(

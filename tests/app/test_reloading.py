@@ -10,7 +10,6 @@ from pytestqt.qtbot import QtBot
 
 from app import filewatch
 from app.filewatch import FileWatch
-from app.paths import there
 from app.raster import from_picture
 from app.session import Session
 from app.state import FILE, Side
@@ -18,6 +17,7 @@ from app.tasks import OpenCoded, OpenFile
 from app.window import Window
 from models import codec
 from models.codec import Rate
+from models.paths import there
 from models.picture import Picture
 from tests.app.conftest import scene, shown
 from tests.app.engines import InlineEngine

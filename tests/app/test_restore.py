@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from PySide6.QtCore import QPointF, QTimer
+from PySide6.QtCore import QPointF
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
@@ -32,6 +32,7 @@ from models.codec import Rate
 from models.picture import Picture
 from tests.app.conftest import shown
 from tests.app.engines import InlineEngine
+from tests.app.hands import act_and_close
 
 FULL = Remembered(
     paths=("/a.png", "/b.png"),
@@ -297,17 +298,11 @@ def run(store: SettingsFile, seen: list[str], monkeypatch: pytest.MonkeyPatch, q
         engine.held = held
         monkeypatch.setattr("app.view.Engine", lambda: engine)
 
-        def look() -> None:
-            windows = [w for w in QApplication.topLevelWidgets() if isinstance(w, Window) and w.isVisible()]
-            if windows and ready(windows[0]):
-                timer.stop()
-                seen.append(windows[0].windowTitle().partition(" ")[0])
-                act(windows[0])
-                windows[0].close()
+        def look(window: Window) -> None:
+            seen.append(window.windowTitle().partition(" ")[0])
+            act(window)
 
-        timer = QTimer(interval=20)
-        timer.timeout.connect(look)
-        timer.start()
+        act_and_close(look, ready)
         assert open_viewer(paths, settings_file=store) == 0
         engine.close()
 

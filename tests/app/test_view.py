@@ -25,6 +25,7 @@ from app.window import Window
 from models.codec import Rate
 from models.errors import HflicError, PictureError
 from tests.app.conftest import scene
+from tests.app.hands import act_and_close
 
 BLOCKED = 0.050  # seconds
 
@@ -97,32 +98,21 @@ def test_first_start_shows_the_sample_and_the_next_one_what_was_set(
     store = SettingsFile(tmp_path / "settings.json")
     seen: list[Window] = []
 
-    def look(act: Callable[[Window], None]) -> None:
-        def try_it() -> None:
-            windows = [w for w in qapp.topLevelWidgets() if isinstance(w, Window) and w.isVisible()]
-            if windows and windows[0].session.idle:
-                seen.append(windows[0])
-                timer.stop()
-                act(windows[0])
-                windows[0].close()
-
-        timer = QTimer(qapp, interval=50)
-        timer.timeout.connect(try_it)
-        timer.start()
-
     def first(window: Window) -> None:
+        seen.append(window)
         assert window.windowTitle().startswith("grace_hopper.jpg")
         window.session.set_rate(Side.LEFT, Rate(bpp=0.4))
         window.viewport.set_mode(Mode.SIDE)
         window.set_theme("dark")
 
     def second(window: Window) -> None:
+        seen.append(window)
         assert window.session.picture is None  # only the first start opens the sample
         assert window.session.rate == Rate(bpp=0.4)
         assert window.viewport.mode is Mode.SIDE
 
     for act in (first, second):
-        look(act)
+        act_and_close(act, lambda window: window.session.idle)
         assert open_viewer(left="webp", right="jpeg", settings_file=store) == 0
     assert len(seen) == 2
     assert store.load().theme == "dark"
