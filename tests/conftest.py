@@ -1,11 +1,17 @@
 """What several test modules share: a photo, and an untrained learned codec that can be used."""
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+
+# A shell starts what it runs in the background with Ctrl+C ignored, and every program begun here would
+# inherit that: those that are to be interrupted would not hear of it.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
