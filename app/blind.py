@@ -11,7 +11,7 @@ import io
 import json
 import math
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import Enum
 
@@ -20,7 +20,7 @@ from app.state import Side
 
 CONFIDENCE = 0.95
 GRID, GRID_SIDE = 9, 180  # places proposed, and their pixels a side: three at 2x fill a small window
-FEWEST = 6  # of n answers that all agree, these are the fewest that reach p < 0.05
+FEWEST = 6  # of n places that all agree, these are the fewest that reach p < 0.05
 
 
 class Verdict(Enum):
@@ -61,14 +61,17 @@ class Answer:
 
 @dataclass(frozen=True)
 class Outcome:
-    """Counts, and what they say. `low`, `high`: 95% interval of A's share among the answers for a side.
+    """Counts of answers, and of places that more answers were for one side than for the other.
 
-    share, low and high are NaN without such an answer. p_value: exact two-sided binomial test against 1/2.
+    share: A's among the answers for a side. low, high: 95% interval of A's share among the places for a side:
+    answers about one place are no independent ones. NaN where there is nothing to count. p_value: see there.
     """
 
     a: int
     b: int
     none: int
+    places_a: int
+    places_b: int
     share: float
     low: float
     high: float
@@ -78,6 +81,11 @@ class Outcome:
     def decided(self) -> int:
         """Answers for one of the sides."""
         return self.a + self.b
+
+    @property
+    def places(self) -> int:
+        """Places for one of the sides."""
+        return self.places_a + self.places_b
 
     @property
     def significant(self) -> bool:
@@ -95,6 +103,11 @@ class Contestant:
     bpp: float
     weights: str | None = None
 
+    @property
+    def told(self) -> str:
+        """Name and size; the original has no file."""
+        return f"{self.name}, {self.bpp:.3f} bpp" if self.bytes else self.name
+
 
 @dataclass
 class BlindTest:
@@ -111,13 +124,16 @@ class BlindTest:
             raise ValueError("a blind test needs at least one crop and one round")
         # Mersenne Twister: the same seed gives the same test on every machine.
         dice = random.Random(self.seed)
-        first = {crop.name: dice.choice(list(Side)) for crop in self.crops}
         made: list[Trial] = []
-        for number in range(self.rounds):
+        for _ in range(self.rounds):
             order = list(self.crops)
             dice.shuffle(order)
-            # Each place stands as often this way as the other, so a habit of the hand evens out.
-            made += [Trial(c, first[c.name] if number % 2 == 0 else first[c.name].other) for c in order]
+            if made and len(order) > 1 and order[0] == made[-1].crop:  # not the same place twice in a row
+                other = dice.randrange(1, len(order))
+                order[0], order[other] = order[other], order[0]
+            # A coin for each trial. Sides that were balanced would make the later ones foreseeable, and the
+            # test of whoever sees nothing less sure than it says.
+            made += [Trial(crop, dice.choice(list(Side))) for crop in order]
         self.trials = tuple(made)
 
     @property
@@ -145,17 +161,38 @@ class BlindTest:
         """What the answers so far say."""
         counts = {side: sum(each.preferred is side for each in self.answers) for side in Side}
         a, b = counts[Side.LEFT], counts[Side.RIGHT]
-        low, high = interval(a, a + b)
         share = a / (a + b) if a + b else math.nan
-        return Outcome(a, b, len(self.answers) - a - b, share, low, high, p_value(a, a + b))
+        sums = list(self.sums().values())
+        for_a, for_b = sum(s > 0 for s in sums), sum(s < 0 for s in sums)
+        low, high = interval(for_a, for_a + for_b)
+        none = len(self.answers) - a - b
+        return Outcome(a, b, none, for_a, for_b, share, low, high, p_value(sums))
+
+    def sums(self) -> dict[Crop, int]:
+        """Of each place that was judged, how many answers more were for A than for B."""
+        sums = dict.fromkeys((each.trial.crop for each in self.answers), 0)
+        for each in self.answers:
+            if each.preferred is not None:
+                sums[each.trial.crop] += 1 if each.preferred is Side.LEFT else -1
+        return sums
 
 
-def p_value(successes: int, count: int) -> float:
-    """Exact two-sided binomial test of a fair coin: 1 where there is nothing to test."""
-    if not count:
-        return 1.0
-    more = max(successes, count - successes)
-    return min(1.0, 2 * _at_least(more, count, 0.5))
+def p_value(sums: Sequence[int]) -> float:
+    """How often chance gives places whose sum is as far from 0: the exact two-sided sign-flip test.
+
+    sums: of each place; whoever sees no difference makes each as often the one sign as the other (Fisher
+    1935, The Design of Experiments, section 21). With one answer a place it is the binomial test against
+    1/2. 1 where there is nothing to test.
+    """
+    ways = {0: 1}  # sum to how many of the 2^n choices of signs give it
+    for size in map(abs, sums):
+        after: dict[int, int] = {}
+        for total, count in ways.items():
+            for sign in (size, -size):
+                after[total + sign] = after.get(total + sign, 0) + count
+        ways = after
+    seen = abs(sum(sums))
+    return sum(n for total, n in ways.items() if abs(total) >= seen) / sum(ways.values())
 
 
 def interval(successes: int, count: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
@@ -210,19 +247,22 @@ def places(width: int, height: int, count: int = GRID, side: int = GRID_SIDE) ->
     return tuple(made)
 
 
-def table(test: BlindTest) -> str:
-    """The answers as CSV, a line each."""
+def table(test: BlindTest, picture: str, a: Contestant, b: Contestant) -> str:
+    """The answers as CSV, a line each; what was compared stands in every line."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(
-        ["trial", "crop", "x", "y", "width", "height", "on_left", "verdict", "preferred", "seconds"]
-    )
+        ["trial", "crop", "x", "y", "width", "height", "on_left", "verdict", "preferred", "seconds",
+         "a", "b", "image", "seed"]
+    )  # fmt: skip
+    whole = [a.told, b.told, picture, test.seed]
     for number, each in enumerate(test.answers, 1):
         crop = each.trial.crop
         preferred = each.preferred.letter if each.preferred is not None else "none"
         place = [crop.name, crop.x, crop.y, crop.width, crop.height]
         seconds = f"{each.seconds:.2f}" if math.isfinite(each.seconds) else ""
-        writer.writerow([number, *place, each.trial.on_left.letter, each.verdict.value, preferred, seconds])
+        said = [each.trial.on_left.letter, each.verdict.value, preferred, seconds]
+        writer.writerow([number, *place, *said, *whole])
     return out.getvalue()
 
 
@@ -249,8 +289,8 @@ def report(test: BlindTest, picture: str, a: Contestant, b: Contestant, versions
         "trials": len(test.trials),
         "outcome": numbers,
         "confidence": CONFIDENCE,
-        "interval": "Clopper-Pearson, of A's share of the answers for a side",
-        "test": "exact two-sided binomial against 1/2",
+        "interval": "Clopper-Pearson, of A's share of the places that more answers were for one side at",
+        "test": "exact two-sided sign-flip over places; with one round the binomial against 1/2",
         "answers": answers,
         "versions": versions,
     }
@@ -262,22 +302,26 @@ def in_words(outcome: Outcome, a: Contestant, b: Contestant) -> str:
     if not outcome.decided:
         return "No answer was for one of the sides: no difference was seen."
     if outcome.significant:
-        better = a if outcome.a > outcome.b else b
-        return f"{better.name} was preferred, more often than chance explains."
+        better, letter = (a, "A") if outcome.a > outcome.b else (b, "B")
+        name = better.name if a.name != b.name else f"{letter} ({better.told})"
+        return f"{name} was preferred, more often than chance explains."
     return "Neither side was preferred more often than chance explains."
 
 
-def in_numbers(outcome: Outcome) -> str:
-    """The share, how sure it is, and whether there were answers enough to tell anything."""
+def in_numbers(outcome: Outcome, rounds: int = 1) -> str:
+    """The share, how sure it is, what was counted, and whether that was enough to tell anything."""
     if not outcome.decided:
         return ""
     p = f"{outcome.p_value:.3f}" if outcome.p_value >= 0.001 else "below 0.001"
-    words = (
-        f"A was preferred in {outcome.share:.0%} of {outcome.decided} decided trials "
-        f"(95% interval {outcome.low:.0%} to {outcome.high:.0%}), p = {p}"
-    )
-    few = f"\nWith fewer than {FEWEST} decided trials nothing can be told from chance."
-    return words + (few if outcome.decided < FEWEST else "")
+    words = f"A was preferred in {outcome.share:.0%} of {outcome.decided} decided trials"
+    counted, each = "trials", ""
+    if rounds > 1:
+        words += f", and at {outcome.places_a} of {outcome.places} decided places"
+        counted, each = "places", "\nAll trials of one place count together, as one."
+    if outcome.places:
+        words += f" (95% interval {outcome.low:.0%} to {outcome.high:.0%})"
+    few = f"\nWith fewer than {FEWEST} decided {counted} nothing can be told from chance."
+    return f"{words}, p = {p}{each}" + (few if outcome.places < FEWEST else "")
 
 
 def _absent(value: object) -> bool:

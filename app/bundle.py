@@ -12,15 +12,15 @@ import shutil
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
-from app.report import Item, Pixels, Report, boxes_of
+from app.report import SHORT, Item, Pixels, Report, boxes_of, distinct
 from app.versions import program_version, versions
-from models import codec, weights
+from models import codec, realism, weights
 from models.codec import REFINED, entry
 from models.errors import HflicError, OutputError
 from models.picture import Picture
@@ -38,6 +38,7 @@ CONTENTS: tuple[tuple[str, str], ...] = (
     (_SCRIPT, "makes everything again and says what differs (needs the command hflic)"),
     ("SHA256SUMS", "check all files with: sha256sum -c SHA256SUMS"),
 )
+LEVELS = 1  # docs/format.md: decoded pixels differ by one level at most where floating point differs
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # of every file in the zip: the same evidence gives the same bytes
 Put = Callable[[str, bytes], None]
 
@@ -73,18 +74,10 @@ def commands(item: Item) -> list[str]:
         made.append(["hflic", "encode", ORIGINAL, "--codec", item.encoding.codec, *rate, "-o",
                      f"{AGAIN}/{file}"])  # fmt: skip
     how = ["--realism", repr(item.realism)] if item.realism else []
+    if entry(item.encoding.codec).learned:
+        how += ["--against", f"decoded/{picture}"]
     made.append(["hflic", "decode", f"files/{file}", *how, "-o", f"{AGAIN}/{picture}"])
     return [shlex.join(words) for words in made]
-
-
-def distinct(report: Report) -> Report:
-    """Results that would be called alike keep their own files: the later ones get a number."""
-    taken: dict[str, int] = {}
-    items = []
-    for item in report.items:
-        count = taken[item.stem] = taken.get(item.stem, 0) + 1
-        items.append(replace(item, number=count))
-    return replace(report, items=tuple(items))
 
 
 def _fill(report: Report, pixels: Pixels, put: Put, watch: Watch) -> None:
@@ -119,10 +112,12 @@ def environment(report: Report) -> dict[str, Any]:
     """The versions at work, the settings of each codec and the weights of the learned ones."""
     ids = sorted({item.encoding.codec for item in report.items})
     used = sorted({item.encoding.weights for item in report.items if item.encoding.weights})
+    decoders = sorted({item.decoder for item in report.items if item.decoder})
     return {
         "versions": versions(),
         "codecs": {id: _settings(id) for id in ids},
         "weights": {short: _weights(short) for short in used},
+        **({"decoders": {long[:SHORT]: _decoder(long) for long in decoders}} if decoders else {}),
     }
 
 
@@ -142,9 +137,21 @@ def _weights(short: str) -> dict[str, Any]:
     """The card of the weights whose fingerprint begins so; the validation rows are left out."""
     for file in weights.available():
         if file.fingerprint.startswith(short):
-            card = {k: v for k, v in asdict(file.card).items() if k not in {"validation", "extra"}}
-            return {"fingerprint": file.fingerprint, "name": file.name, **card}
+            return {"fingerprint": file.fingerprint, "name": file.name, **_card(file.card)}
     return {"fingerprint": short}
+
+
+def _decoder(fingerprint: str) -> dict[str, Any]:
+    """The card of a realistic decoder, and the fingerprint of the weights whose files it reads."""
+    for file in realism.available():
+        if file.fingerprint == fingerprint:
+            about = {"fingerprint": fingerprint, "name": file.name, "of": file.base}
+            return about | _card(file.card)
+    return {"fingerprint": fingerprint}
+
+
+def _card(card: weights.Card) -> dict[str, Any]:
+    return {k: v for k, v in asdict(card).items() if k not in {"validation", "extra"}}
 
 
 def _png(picture: Picture) -> bytes:
@@ -167,24 +174,46 @@ def _finite(value: Any) -> Any:
 
 
 def _script(report: Report) -> str:
-    """A POSIX shell script that runs all commands and compares the files byte by byte."""
-    lines = ["#!/bin/sh", "# Makes every result again and compares it with what is here.", "set -eu"]
-    lines += ['cd "$(dirname "$0")"', f"mkdir -p {AGAIN}", "bad=0"]
-    lines.append('same() { if cmp -s "$1" "$2"; then echo "same: $1"; else echo "DIFFERS: $1"; bad=1; fi; }')
-    # Whoever refines searches in floating point: elsewhere it may find other latents, as good ones.
-    anew = 'if cmp -s "$1" "$2"; then echo "same: $1"; else echo "refined anew: $1"; fi'
-    lines.append(f"anew() {{ {anew}; }}")
-    # The decoder has compared the latents' checksum by then: what is left is rounding.
-    lines.append('near() { if cmp -s "$1" "$2"; then echo "same: $1"; else echo "same latents: $1"; fi; }')
+    """A POSIX shell script that runs all commands, also after a failed one, and compares what they make."""
+    lines = [_HEAD]
     for item in report.items:
         file, picture = f"{item.stem}{item.suffix}", f"{item.stem}.png"
-        lines += ["", *(f"{line} > /dev/null" for line in commands(item))]
+        checks = []
         if item.rate is not None:
             check = "anew" if REFINED in item.encoding.codec else "same"
-            lines.append(shlex.join([check, f"files/{file}", f"{AGAIN}/{file}"]))
+            checks.append([check, f"files/{file}", f"{AGAIN}/{file}"])
         check = "near" if entry(item.encoding.codec).learned else "same"
-        lines.append(shlex.join([check, f"decoded/{picture}", f"{AGAIN}/{picture}"]))
+        checks.append([check, f"decoded/{picture}", f"{AGAIN}/{picture}"])
+        lines.append("")
+        for command, words in zip(commands(item), checks, strict=True):
+            lines += [f"run {command} &&", shlex.join(words)]
     return "\n".join([*lines, "", "exit $bad", ""])
+
+
+# Refined: whoever refines searches in floating point, and elsewhere may find other latents, as good ones.
+# Near: the decoder has compared the latents' checksum by then, so what is left is rounding.
+_HEAD = f"""#!/bin/sh
+# Makes every result again and compares it with what is here.
+set -u
+cd "$(dirname "$0")" || exit 1
+mkdir -p {AGAIN} || exit 1
+bad=0
+run() {{
+  if said=$("$@"); then return 0; fi
+  echo "FAILED: $*"; bad=1; return 1
+}}
+same() {{ if cmp -s "$1" "$2"; then echo "same: $1"; else echo "DIFFERS: $1"; bad=1; fi; }}
+anew() {{ if cmp -s "$1" "$2"; then echo "same: $1"; else echo "refined anew: $1"; fi; }}
+near() {{
+  if cmp -s "$1" "$2"; then echo "same: $1"; return; fi
+  levels=${{said##* by up to }}
+  case $levels in
+    ""|*[!0-9]*) echo "DIFFERS: $1"; bad=1; return ;;
+  esac
+  if [ "$levels" -eq 0 ]; then echo "same pixels: $1"
+  elif [ "$levels" -le {LEVELS} ]; then echo "same latents, pixels differ by up to $levels: $1"
+  else echo "DIFFERS by up to $levels: $1"; bad=1; fi
+}}"""
 
 
 def _readme(report: Report) -> str:
@@ -197,8 +226,10 @@ def _readme(report: Report) -> str:
 {contents}
 
 Other versions of a classical codec's library may give other bytes. A learned codec gives the same latents on
-every machine; its decoded pixels may differ by one level where floating point differs. Refined latents are
-found by a search in floating point: elsewhere it may end with others, in a file of about the same size.
+every machine; its decoded pixels may differ by one level where floating point differs, and {_SCRIPT} counts
+more than that as a difference. Refined latents are found by a search in floating point: elsewhere it may end
+with others, in a file of about the same size. A picture decoded with realism comes from a second decoder that
+results.json names: another one gives other pixels.
 """
 
 

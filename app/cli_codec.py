@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 import typer
 
 from app.cli_console import FailedError, UsageError, hint, print_json, progress, say
@@ -179,6 +180,10 @@ def decode(
             help="How much of the codec's realistic decoder to use, 0 (faithful) to 1, where it has one.",
         ),
     ] = 0.0,
+    against: Annotated[
+        Path | None,
+        typer.Option(metavar="PICTURE", help="Say by how many levels of 255 the pixels differ from these."),
+    ] = None,
     device: Device = "cpu",
     as_json: Json = False,
 ) -> None:
@@ -187,18 +192,31 @@ def decode(
     data = read_file(file)
     out = out or beside(file, ".png")
     check_output(out, file)
+    other = Picture.open(against) if against is not None else None
     coder = decoder_of(file, data)
     with progress(f"{file.name} from {coder.id}") as watch:
         begin = time.perf_counter()
         picture = decoded(file, coder, data, watch, realism)
         seconds = time.perf_counter() - begin
+    differs = {} if other is None else {"differs_by": _levels_apart(picture, other, str(against))}
     picture.save(out)
     if as_json:
-        facts = decoded_json(data, coder, picture, seconds) | {"realism": realism}
+        facts = decoded_json(data, coder, picture, seconds) | {"realism": realism} | differs
         print_json({"file": str(file), "image": str(out), **facts})
         return
     how = f", realism {realism:g}" if realism else ""
-    say(f"{out}: {picture.width}x{picture.height}, {coder.id}{how}, {seconds:.2f} s")
+    apart = "".join(f", differs from {against} by up to {levels}" for levels in differs.values())
+    say(f"{out}: {picture.width}x{picture.height}, {coder.id}{how}, {seconds:.2f} s{apart}")
+
+
+def _levels_apart(picture: Picture, other: Picture, name: str) -> int:
+    """The greatest difference of any sample, 0..255. Raises UsageError where the sizes differ."""
+    if picture.pixels.shape != other.pixels.shape:
+        raise UsageError(
+            f"{name} has {other.width}x{other.height} pixels, the file {picture.width}x{picture.height}"
+        )
+    one, two = picture.pixels, other.pixels
+    return int((np.maximum(one, two) - np.minimum(one, two)).max())
 
 
 def decoder_of(file: Path, data: bytes) -> Codec:

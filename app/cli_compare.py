@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -198,23 +199,25 @@ def _sheet(name: str, picture: Picture, results: list[Result]) -> Picture:
 
     region = telling_region(picture, [result.decoded for result in results])
     cells = [Cell(picture, "Original", (f"{picture.width} x {picture.height} pixels", "24 bpp"))]
+    names = _names([result.encoding.codec for result in results])
     for result in results:
         encoding = result.encoding
         measured = [f"{TABLE[m].label} {number(v, 3)}" for m, v in result.metrics.items() if v is not None]
         cells.append(
             Cell(
                 result.decoded,
-                _called(encoding.codec),
+                names[encoding.codec],
                 (f"{encoding.bpp:.3f} bpp, {encoding.bytes:,} bytes", *_pairs(measured)),
             )
         )
     return make_sheet(name, cells, region)
 
 
-def _called(id: str) -> str:
-    """A codec's name, with what its id tells beyond it but for the size."""
-    base = codecs.plain(id)
-    return codec_name(base.partition(":")[0] + id.removeprefix(base))
+def _names(ids: list[str]) -> dict[str, str]:
+    """Codecs' names, with what their ids tell beyond them; the size where two would be called alike."""
+    short = {id: codec_name(codecs.plain(id).partition(":")[0] + id[len(codecs.plain(id)) :]) for id in ids}
+    alike = Counter(short.values())
+    return {id: name if alike[name] == 1 else codec_name(id) for id, name in short.items()}
 
 
 def _pairs(texts: list[str]) -> list[str]:

@@ -100,8 +100,7 @@ def evaluate(
         compressai.mkdir(parents=True, exist_ok=True)
         export_compressai(averages, compressai)
     if plot is not None:
-        count = averages[0].images
-        title = f"{folder.name}: {count} picture{'' if count == 1 else 's'}"
+        title = f"{folder.resolve().name or folder}: {_pictures_text(averages)}"
         _draw(plot, averages, names, title, overlay, published or "")
     compared = [] if against is None else differences(rows, against, names)
     if as_json:
@@ -174,6 +173,15 @@ def _draw(
         published_title=f"published, {published.partition(':')[0]}",
     )
     hint(f"figure: {plot}")
+
+
+def _pictures_text(averages: list[Average]) -> str:
+    """How many pictures the means are over: "24 pictures", or from the fewest to the most."""
+    counts = {average.images for average in averages}
+    if len(counts) > 1:
+        return f"{min(counts)} to {max(counts)} pictures"
+    (count,) = counts
+    return f"{count} picture{'' if count == 1 else 's'}"
 
 
 def _averages_table(averages: list[Average], names: list[str], markdown: bool) -> None:

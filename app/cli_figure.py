@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from app.cli_codec import Bpp, Json, Quality, check_output, rate_of
+from app.cli_codec import Bpp, Json, Quality, check_folder, check_output, rate_of
 from app.cli_compare import Result, checked_codecs, checked_metrics, part_of, result_of
 from app.cli_console import UsageError, hint, print_json, progress, say
 from app.exports import SUFFIXES, write_report
 from app.report import METRICS, Item, Report, parse_box
+from models import codec as codecs
 from models.codec import Rate
 from models.picture import Picture
+from models.realism import decoder_of
 
 
 def figure(
@@ -51,8 +54,7 @@ def figure(
         raise UsageError("give --bpp or --quality")
     if out.suffix.lower() not in (*SUFFIXES, ".htm", ""):
         raise UsageError(f"cannot write {out}: use one of the suffixes {', '.join(SUFFIXES)}, or a folder")
-    if not out.suffix and out.is_dir() and any(out.iterdir()):
-        raise UsageError(f"there is something in {out} already: give a new name")
+    _check_place(out)
     rate, places = rate_of(quality, bpp), tuple(parse_box(box) for box in boxes or [])
     picture = Picture.open(image)
     check_output(out, image)
@@ -71,11 +73,35 @@ def figure(
         known = {result.decoded.digest: result.decoded for result in results} | {picture.digest: picture}
         write_report(report, known.__getitem__, out, part_of(watch, len(wanted), steps))
     if as_json:
-        print_json({"image": str(image), "file": str(out), "results": [item.as_json() for item in items]})
+        # Its codec is the id that was asked for, as in `hflic compare`.
+        told = [i.as_json() | {"codec": r.encoding.codec} for i, r in zip(items, results, strict=True)]
+        print_json({"image": str(image), "file": str(out), "results": told})
         return
     say(f"{out}: {', '.join(f'{item.name} {item.encoding.bpp:.3f} bpp' for item in items)}")
 
 
+def _check_place(out: Path) -> None:
+    """Raises UsageError and FailedError where nothing could be written after minutes of work."""
+    if not out.suffix and out.is_file():
+        raise UsageError(f"{out} is a file: give a new name for the folder")
+    if not out.suffix and out.is_dir() and any(out.iterdir()):
+        raise UsageError(f"there is something in {out} already: give a new name")
+    if out.suffix and out.is_dir():
+        raise UsageError(f"{out} is a folder: give a file name")
+    check_folder(out)
+
+
 def _item(result: Result, rate: Rate) -> Item:
-    measured = tuple(result.metrics.items())
-    return Item(result.encoding, result.decoded.digest, result.decode_s, measured, rate)
+    """What an id says of the decoder ("hflic-mse+1") is no part of the file: it goes into the realism."""
+    made, measured = result.encoding, tuple(result.metrics.items())
+    share = float(codecs.parts(made.codec)[2] or 0)
+    file = decoder_of(codecs.decoder(made.data)) if share else None
+    return Item(
+        replace(made, codec=made.codec.partition("+")[0]),
+        result.decoded.digest,
+        result.decode_s,
+        measured,
+        rate,
+        realism=share,
+        decoder=file.fingerprint if file is not None else "",
+    )

@@ -116,6 +116,10 @@ class Columns(QObject):
         coded = self._coded(column)
         return coded.raster if coded is not None else self._base().picture
 
+    def finished(self, column: Column) -> bool:
+        """Whether that is its result, or the original as wanted, and does not only stand in for it."""
+        return self._codecs[column] == ORIGINAL or self._coded(column) is not None
+
     def title(self, column: Column) -> str:
         """Letter and codec."""
         codec = self._codecs[column]

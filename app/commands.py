@@ -15,6 +15,7 @@ from PySide6.QtWidgets import QApplication, QFileDialog
 
 from app import drops, theme
 from app.export import Crop, ExportCrop
+from app.facts import unfinished
 from app.kinds import Kind
 from app.labels import suggested_name
 from app.log import log_path
@@ -169,6 +170,8 @@ class Commands:
             self._window.session.save_picture(side, path)
 
     def _ask_export_crop(self) -> None:
+        if self._refused_crop():
+            return
         source = self._window.session.picture
         stem = source.path.stem if source is not None and source.path else "picture"
         path = self._ask_path("Export the crop in view", f"{stem}-crop.png", SAVED_SUFFIXES)
@@ -179,11 +182,13 @@ class Commands:
         return ask_path(self._window, title, Path(self._window.folder()) / name, suffixes)
 
     def export_crop(self, path: Path) -> None:
-        """Write what is in view, in the picture's own pixels."""
+        """Write what is in view, in the picture's own pixels; that some of it is not finished is told."""
         window, view = self._window, self._window.viewport
+        if self._refused_crop():
+            return
         size = window.canvas.size().toSizeF()
         panes = view.panes(size)
-        names = ["original"] if view.original_held else [pane.which for pane in panes]
+        names = self._in_view()
         shown = [raster for name in names if (raster := window.canvas.raster(name)) is not None]
         seen = view.visible(view.frame(panes[0], size))
         crop = Crop(int(seen.left()), int(seen.top()), -int(-seen.right() // 1), -int(-seen.bottom() // 1))
@@ -197,6 +202,17 @@ class Commands:
         task = ExportCrop(path, crop, digests, at, gain, kind, view.across)
         if shown:
             window.session.save(task, shown)
+
+    def _in_view(self) -> list[str]:
+        view = self._window.viewport
+        panes = view.panes(self._window.canvas.size().toSizeF())
+        return ["original"] if view.original_held else [pane.which for pane in panes]
+
+    def _refused_crop(self) -> bool:
+        why = unfinished(self._window.session, self._in_view())
+        if why:
+            self._window.tell(f"The crop was not exported: {why}.", Level.WARNING)
+        return bool(why)
 
     def copy_view(self) -> None:
         """Put what is seen on the clipboard."""

@@ -8,12 +8,11 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal, Slot
 
-from app.bundle import distinct
 from app.exporting import Form, Offer
 from app.exports import ExportCrops, ExportEvidence, ExportFiles, ExportLabelled, ExportReport, Sweep
 from app.gather import Result, report_with
 from app.judge import STOPPED, MeasureKey
-from app.report import METRICS, Box, Report
+from app.report import METRICS, Box, Report, distinct
 from app.session import Session
 from app.state import Key, Phase, codec_name
 from app.worker import Task

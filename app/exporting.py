@@ -139,7 +139,7 @@ def boxes_words(form: Form, boxes: Sequence[Box], detail: Box | None) -> str:
         names = ", ".join(box.name for box in boxes[:4])
         names += f" and {len(boxes) - 4} more" if boxes[4:] else ""
         return f"{'Box' if len(boxes) == 1 else 'Boxes'}: {names}."
-    if detail is not None:
+    if detail is not None and form is not Form.EVIDENCE:
         return "There is no box: the detail in view is taken."
     return "There is no box: the place where the results differ most from the original is taken."
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from app.action import Facts
+from app.columns import Column
 from app.history import History
 from app.session import Session
 from app.settings import Settings
@@ -50,6 +52,21 @@ def kept(settings: Settings, session: Session, viewport: Viewport, geometry: str
         geometry=geometry,
         started=True,
     )
+
+
+def unfinished(session: Session, names: Iterable[str]) -> str:
+    """Which of the canvas's pictures are none of what was chosen, as the end of a sentence; "" where all are.
+
+    names: as those of panes; a difference is one of both sides.
+    """
+    shown = set(names)
+    sides = set(Side) if "difference" in shown else {side for side in Side if side.value in shown}
+    found = [f"side {side.letter}" for side in Side if side in sides and session.view(side).stale]
+    if "difference" in shown and not found and session.differences.working:
+        found.append("the difference")
+    waiting = [column for column in Column if column.value in shown and not session.columns.finished(column)]
+    found += [f"column {column.letter}" for column in waiting]
+    return f"{' and '.join(found)} {'have' if found[1:] else 'has'} no finished picture now" if found else ""
 
 
 def comparable(left: SideView, right: SideView) -> bool:

@@ -5,9 +5,10 @@ The layout is plain data in pixels; `app.figure_files` paints it into PNG, PDF a
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -140,7 +141,12 @@ class _Grid:
         self._zooms = [max(round(CELL / max(box.width, box.height)), 1) for box in boxes]
         wide = [box.width * zoom for box, zoom in zip(boxes, self._zooms, strict=True)]
         self._cell = max(NARROWEST, *wide) + 2 * FRAME
-        self._text = LINE * (2 + bool(self._metrics)) + 6
+        self._names = [
+            wrapped("Original" if item is None else item.name, NAME, self._cell, bold=True)
+            for item in self._columns
+        ]
+        self._name_lines = max(map(len, self._names))
+        self._text = LINE * (self._name_lines + 1 + bool(self._metrics)) + 6
         crops = [box.height * zoom for box, zoom in zip(boxes, self._zooms, strict=True)]
         self._line_height = sum(crops) + GAP * (len(boxes) - 1) + 2 * FRAME * len(boxes) + self._text
         self.width = self._across * (self._cell + GAP) - GAP
@@ -159,20 +165,23 @@ class _Grid:
                 place = (x + (self._cell - wide) // 2, y + FRAME, wide, high)
                 made += [Shown(*place, enlarged(picture, box, zoom)), Frame(*place, colour)]
                 y += high + 2 * FRAME + GAP
-            made += self._caption(item, x + self._cell / 2, y - GAP + LINE)
+            made += self._caption(index, x + self._cell / 2, y - GAP + LINE)
         return made
 
-    def _caption(self, item: Item | None, middle: float, y: float) -> list[Shown | Frame | Words]:
-        name = "Original" if item is None else item.name
+    def _caption(self, index: int, middle: float, y: float) -> list[Shown | Frame | Words]:
+        """Numbers stand level with those of the other columns, and a short name right above them."""
+        item, names = self._columns[index], self._names[index]
         rate = "bits per pixel" if item is None else f"{item.encoding.bpp:.3f} bpp"
         numbers = caption_key(self._metrics) if item is None else caption(item, self._metrics)
         colour = SOFT if item is None else INK
+        under = y + LINE * self._name_lines
         made: list[Shown | Frame | Words] = [
-            Words(middle, y, fitted(name, NAME, self._cell, bold=True), NAME, bold=True),
-            Words(middle, y + LINE, rate, colour=colour),
+            Words(middle, under - LINE * (len(names) - at), name, NAME, bold=True)
+            for at, name in enumerate(names)
         ]
+        made.append(Words(middle, under, rate, colour=colour))
         if self._metrics:
-            made.append(Words(middle, y + 2 * LINE, fitted(numbers, SMALL, self._cell), colour=colour))
+            made.append(Words(middle, under + LINE, fitted(numbers, SMALL, self._cell), colour=colour))
         return made
 
 
@@ -213,6 +222,38 @@ def fitted(words: str, size: int, room: float, *, bold: bool = False) -> str:
     while words and text_width(words + "\N{HORIZONTAL ELLIPSIS}", size, bold=bold) > room:
         words = words[:-1]
     return words.rstrip() + "\N{HORIZONTAL ELLIPSIS}"
+
+
+def wrapped(words: str, size: int, room: float, *, bold: bool = False) -> tuple[str, ...]:
+    """The words in as many lines as they need; one that is wider than `room` pixels by itself is divided."""
+    lines = [""]
+    for word in words.split():
+        longer = f"{lines[-1]} {word}".strip()
+        if text_width(longer, size, bold=bold) <= room:
+            lines[-1] = longer
+            continue
+        lines.append("")
+        for letter in word:
+            if lines[-1] and text_width(lines[-1] + letter, size, bold=bold) > room:
+                lines.append("")
+            lines[-1] += letter
+    return tuple(line for line in lines if line) or ("",)
+
+
+def drawable(words: str) -> str:
+    """The words with an ellipsis for what the font has no letters for: it would draw empty boxes."""
+    known = _letters()
+    kept = "".join(letter if ord(letter) in known else "\0" for letter in words)
+    return re.sub("\0+", "\N{HORIZONTAL ELLIPSIS}", kept)
+
+
+@cache
+def _letters() -> frozenset[int]:
+    """What DejaVu Sans can draw; its bold face can, too."""
+    from matplotlib.ft2font import FT2Font
+
+    both = [frozenset(FT2Font(str(font(SMALL, bold).path)).get_charmap()) for bold in (False, True)]
+    return both[0] & both[1]
 
 
 def text_width(words: str, size: int, *, bold: bool = False) -> float:

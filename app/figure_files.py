@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import io
+import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from PIL import Image, ImageDraw
 
-from app.figure import PAPER, Frame, Page, Shown, Words, font, lay_out, lay_out_crop
+from app.figure import PAPER, Frame, Page, Shown, Words, drawable, font, lay_out, lay_out_crop
 from app.report import Box, Pixels, Report
+from models.drawing import metadata, styled
 from models.errors import OutputError
 from models.files import write_file
 
@@ -58,7 +61,7 @@ def png(page: Page) -> bytes:
         else:
             draw.text(
                 (shape.x, shape.y),
-                shape.text,
+                drawable(shape.text),
                 shape.colour,
                 font(shape.size, shape.bold),
                 "ms" if shape.centred else "ls",
@@ -77,7 +80,6 @@ def _frame(draw: ImageDraw.ImageDraw, frame: Frame) -> None:
 
 def drawing(page: Page, format: str, title: str = "") -> bytes:
     """The page as "pdf" or "svg": texts stay texts, pictures keep their own pixels."""
-    import matplotlib as mpl
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -86,22 +88,27 @@ def drawing(page: Page, format: str, title: str = "") -> bytes:
     style: dict[Any, Any] = {
         "image.composite_image": False,
         "svg.fonttype": "none",
-        "svg.hashsalt": "hflic",
         "pdf.fonttype": 42,
         "font.family": "sans-serif",
         "font.sans-serif": ["DejaVu Sans", "Helvetica", "Arial"],
     }
-    with mpl.rc_context(style):
+    with styled(style):
         figure = Figure(figsize=inches, dpi=PER_INCH, facecolor=PAPER)
         FigureCanvasAgg(figure)
         axes = figure.add_axes((0, 0, 1, 1), xlim=(0, page.width), ylim=(page.height, 0))
         axes.set_axis_off()
         for shape in page.shapes:
-            _draw(axes, shape)
+            _draw(axes, _lettered(shape) if format == "pdf" else shape)
         axes.set(xlim=(0, page.width), ylim=(page.height, 0))  # a picture moves the limits
         buffer = io.BytesIO()
-        figure.savefig(buffer, format=format, metadata=_metadata(format, title))
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Glyph .* missing")  # an SVG's reader brings other fonts
+            figure.savefig(buffer, format=format, metadata=metadata(format, title))
     return buffer.getvalue()
+
+
+def _lettered(shape: Shown | Frame | Words) -> Shown | Frame | Words:
+    return replace(shape, text=drawable(shape.text)) if isinstance(shape, Words) else shape
 
 
 def _draw(axes: Any, shape: Shown | Frame | Words) -> None:
@@ -110,7 +117,9 @@ def _draw(axes: Any, shape: Shown | Frame | Words) -> None:
     points = 72 / PER_INCH
     if isinstance(shape, Shown):
         extent = (shape.x, shape.x + shape.width, shape.y + shape.height, shape.y)
-        axes.imshow(shape.pixels, interpolation="none", aspect="auto", extent=extent, zorder=1)
+        axes.imshow(
+            shape.pixels, interpolation="none", aspect="auto", origin="upper", extent=extent, zorder=1
+        )
     elif isinstance(shape, Frame):
         grown = shape.line / 2
         corner = (shape.x - grown, shape.y - grown)
@@ -139,10 +148,3 @@ def _draw(axes: Any, shape: Shown | Frame | Words) -> None:
             parse_math=False,
             zorder=3,
         )
-
-
-def _metadata(format: str, title: str) -> dict[str, Any]:
-    """No date and no machine: the same figure gives the same file."""
-    if format == "pdf":
-        return {"Title": title, "Creator": "HFLIC", "Producer": None, "CreationDate": None}
-    return {"Title": title, "Creator": "HFLIC", "Date": None}

@@ -121,4 +121,12 @@ def _item(session: Session, picture: Raster, rate: Rate | None, coded: Coded) ->
         found = session.judge.measure((name, picture.digest, coded.raster.digest))
         measured.append((name, found.value if found is not None else None))
     made = coded.encoding
-    return Item(made, coded.raster.digest, coded.decode_s, tuple(measured), rate, realism=coded.realism)
+    return Item(
+        made,
+        coded.raster.digest,
+        coded.decode_s,
+        tuple(measured),
+        rate,
+        realism=coded.realism,
+        decoder=coded.decoder,
+    )

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from app.state import decoded_name
@@ -18,6 +18,7 @@ from models.metrics import TABLE
 from models.picture import Picture
 
 METRICS = ("psnr", "ms_ssim", "lpips")  # those of a caption, in the order papers give them
+SHORT = 8  # digits of a fingerprint that are told beside a result
 OWN_SIDE = 128  # pixels a side of the box that is taken where nobody made one
 
 Pixels = Callable[[str], Picture]  # a picture by its hash
@@ -52,7 +53,8 @@ class Item:
     """One result: its file, the hash of its pixels and what was measured; None is "not measured".
 
     rate: what was asked for, None where the file was opened and not made here; decode_s: seconds;
-    number: tells results apart that would be called alike; realism: what the file was decoded with.
+    number: tells results apart that would be called alike; realism: what the file was decoded with;
+    decoder: the fingerprint of the realistic decoder that was used, "" where none was.
     """
 
     encoding: Encoding
@@ -62,6 +64,7 @@ class Item:
     rate: Rate | None = None
     number: int = 1
     realism: float = 0.0
+    decoder: str = ""
 
     @property
     def name(self) -> str:
@@ -70,9 +73,10 @@ class Item:
 
     @property
     def stem(self) -> str:
-        """What its files are called, without suffix: "hflic-mse-lite-0.251bpp"."""
+        """What its files are called, without suffix: "hflic-mse-lite-0.251bpp-realism1"."""
+        how = f"-realism{self.realism:g}" if self.realism else ""
         again = f"-{self.number}" if self.number > 1 else ""
-        return f"{self.encoding.codec.replace(':', '-')}-{self.encoding.bpp:.3f}bpp{again}"
+        return f"{self.encoding.codec.replace(':', '-')}-{self.encoding.bpp:.3f}bpp{how}{again}"
 
     @property
     def suffix(self) -> str:
@@ -98,7 +102,7 @@ class Item:
             "decode_s": self.decode_s,
             "latents_crc": made.latents_crc,
             "note": made.note,
-            **({"realism": self.realism} if self.realism else {}),
+            **({"realism": self.realism, "decoder": self.decoder[:SHORT] or None} if self.realism else {}),
             **dict(self.metrics),
         }
 
@@ -117,6 +121,12 @@ class Report:
     boxes: tuple[Box, ...] = ()
     notices: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        # A name of bytes that are no UTF-8 can be opened, but not be written into any file.
+        object.__setattr__(self, "name", writable(self.name))
+        object.__setattr__(self, "boxes", tuple(replace(b, name=writable(b.name)) for b in self.boxes))
+        object.__setattr__(self, "notices", tuple(map(writable, self.notices)))
+
     @property
     def stem(self) -> str:
         """The name without its suffix, safe as a part of file names."""
@@ -128,6 +138,22 @@ class Report:
         if not self.items:
             raise OutputError("there is no result to show yet: wait until a codec has compressed the picture")
         return self
+
+
+def distinct(report: Report) -> Report:
+    """Results that would be called alike keep their own files: the later ones get a number."""
+    taken: dict[str, int] = {}
+    items = []
+    for item in report.items:
+        stem = replace(item, number=1).stem
+        count = taken[stem] = taken.get(stem, 0) + 1
+        items.append(replace(item, number=count))
+    return replace(report, items=tuple(items))
+
+
+def writable(words: str) -> str:
+    """The words with a question mark in a diamond for each byte that is no UTF-8."""
+    return re.sub("[\ud800-\udfff]", "\N{REPLACEMENT CHARACTER}", words)
 
 
 def boxes_of(report: Report, pixels: Pixels) -> tuple[Box, ...]:

@@ -17,6 +17,7 @@ from app.commands import sample_photo
 from app.exporter import Exporter
 from app.exporting import Form, offers_of
 from app.exports import ExportCrops, ExportLabelled, ExportReport
+from app.facts import unfinished
 from app.gather import boxes_of_session, report_of
 from app.panels.export import ExportDialog
 from app.panels.filmstrip import FilmStrip
@@ -94,10 +95,16 @@ class Sharing:
             self._window.tell(_NO_RESULT, Level.WARNING)
 
     def copy_crop(self) -> None:
-        """Put the selected box, or what is in view, of both sides on the clipboard, in its own pixels."""
+        """Put the selected box, or what is in view, of both sides on the clipboard, in its own pixels.
+
+        That a side is not finished is told.
+        """
         box, session = self.box(), self._window.session
         rasters = [raster for side in Side if (raster := session.view(side).raster) is not None]
         if box is None or not rasters:
+            return
+        if why := unfinished(session, [side.value for side in Side]):
+            self._window.tell(f"The crop was not copied: {why}.", Level.WARNING)
             return
         rows, columns = slice(box.y, box.y + box.height), slice(box.x, box.x + box.width)
         parts: list[np.ndarray[tuple[int, ...], np.dtype[np.uint8]]] = []

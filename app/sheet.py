@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 from models.picture import Picture
 
 CELL = 460  # width and greatest height of a picture on the sheet, in pixels
-CROP = 230  # side of the region shown enlarged; it is shown CELL wide
+CROP = 230  # side of the region shown enlarged, CELL wide then
 GAP = 20
 MARGIN = 28
 COLUMNS = 5  # at most
@@ -69,16 +69,17 @@ def telling_region(original: Picture, results: Sequence[Picture], side: int = CR
 def make_sheet(title: str, cells: Sequence[Cell], region: Region) -> Picture:
     """A white page: every cell's whole picture, the region enlarged without smoothing, and its caption.
 
-    The first cell is the original; the region is marked in it. Raises ValueError without cells.
+    The first cell is the original; the region, no larger than CELL, is marked in it. What is enlarged is so
+    by a whole factor: all its pixels are equal squares. Raises ValueError without cells.
     """
     if not cells:
         raise ValueError("a sheet needs at least one picture")
     bold, plain, heading = _font(18, bold=True), _font(15), _font(22, bold=True)
     first = cells[0].picture
-    scale = min(CELL / first.width, CELL / first.height)
+    scale = _whole(min(CELL / first.width, CELL / first.height))
     shown = (max(round(first.width * scale), 1), max(round(first.height * scale), 1))
-    zoom = min(CELL / region.width, CELL / region.height)
-    enlarged = (max(round(region.width * zoom), 1), max(round(region.height * zoom), 1))
+    zoom = max(min(CELL // region.width, CELL // region.height), 1)
+    enlarged = (region.width * zoom, region.height * zoom)
     text_height = 30 + 22 * max(len(cell.lines) for cell in cells)
     step_x, step_y = CELL + GAP, shown[1] + GAP + enlarged[1] + 10 + text_height + GAP
     lines = -(-len(cells) // COLUMNS)
@@ -93,20 +94,26 @@ def make_sheet(title: str, cells: Sequence[Cell], region: Region) -> Picture:
         x, y = MARGIN + index % columns * step_x, head + index // columns * step_y
         whole = Image.fromarray(cell.picture.pixels)
         filtering = Image.Resampling.LANCZOS if scale < 1 else Image.Resampling.NEAREST
-        page.paste(whole.resize(shown, filtering), (x, y))
+        left = x + (CELL - shown[0]) // 2
+        page.paste(whole.resize(shown, filtering), (left, y))
         if index == 0:
             mark = [round(v * scale) for v in region.box]
             draw.rectangle(
-                (x + mark[0], y + mark[1], x + mark[2] - 1, y + mark[3] - 1), outline=_MARK, width=3
+                (left + mark[0], y + mark[1], left + mark[2] - 1, y + mark[3] - 1), outline=_MARK, width=3
             )
         y += shown[1] + GAP
         detail = whole.crop(region.box).resize(enlarged, Image.Resampling.NEAREST)
-        page.paste(detail, (x, y))
+        page.paste(detail, (x + (CELL - enlarged[0]) // 2, y))
         y += enlarged[1] + 10
         draw.text((x, y), _fitted(draw, cell.name, bold, CELL), _INK, bold)
         for number, line in enumerate(cell.lines):
             draw.text((x, y + 28 + 22 * number), _fitted(draw, line, plain, CELL), _SOFT, plain)
     return Picture(np.asarray(page))
+
+
+def _whole(scale: float) -> float:
+    """A scale that enlarges by a whole number; one that makes smaller stays as it is."""
+    return float(int(scale)) if scale >= 1 else scale
 
 
 def _fitted(draw: ImageDraw.ImageDraw, text: str, font: ImageFont.FreeTypeFont, width: int) -> str:

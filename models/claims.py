@@ -43,10 +43,11 @@ def check(width: int, height: int, format: str, length: int, name: str) -> None:
         )
     if needed > limit:
         share = math.sqrt(max(limit - length, 0) / (needed - length))
+        sides = int(width * share), int(height * share)
+        scale = f"scale it to {sides[0]}x{sides[1]}, or " if min(sides) > 0 else ""
         raise PictureError(
             f"{name} has {width}x{height} pixels: reading it takes up to {needed / 1e9:.1f} GB of memory, "
-            f"{limit / 1e9:.1f} GB are allowed: scale it to {int(width * share)}x{int(height * share)}, "
-            f"or allow more with {VARIABLE}={_gigabytes(needed)}"
+            f"{limit / 1e9:.1f} GB are allowed: {scale}allow more with {VARIABLE}={_gigabytes(needed)}"
         )
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from PIL import Image, features
 
+from models import jpeg
 from models.codec import QUIET, Encoding, Rate, Watch, entry, reach, timed
 from models.errors import BitstreamError, CodecError, PictureError
 from models.footprint import PROGRAM
@@ -69,7 +70,8 @@ def _jpeg2000(quality: float) -> dict[str, Any]:
 class Format:
     """pillow: the format's name there; side: the longest side it holds, pixels; step: the smallest
     step of quality that makes a difference; held: bytes a pixel that encoding takes at most, beside the
-    picture, measured at 1.5 and 6 megapixels; settings: quality 0..100 to Pillow's save arguments.
+    picture, measured at 1.5 and 6 megapixels; settings: quality 0..100 to Pillow's save arguments;
+    used: the quality that is really worked with.
     """
 
     pillow: str
@@ -78,6 +80,7 @@ class Format:
     held: int
     settings: Callable[[float], dict[str, Any]]
     info: Mapping[str, str]
+    used: Callable[[float], float] = float
 
 
 FORMATS: Mapping[str, Format] = {
@@ -112,6 +115,7 @@ FORMATS: Mapping[str, Format] = {
             "chroma": "4:4:4: 0.3 dB better at 0.25 bpp and 0.6 dB at 0.75 bpp than 4:2:0",
             "quality": "whole numbers, 64 different steps",
         },
+        used=lambda quality: float(round(quality)),
     ),
     "jxl": Format(
         "JXL",
@@ -208,7 +212,10 @@ class ClassicalCodec:
         def at(quality: float) -> bytes:
             settings = {"format": self._format.pillow, **self._format.settings(quality)}
             try:
-                return _saved_through_pipe(image, settings) if self.id == "jpeg" else _saved(image, settings)
+                if self.id != "jpeg":
+                    return _saved(image, settings)
+                with jpeg.room(picture.width, picture.height):
+                    return _saved_through_pipe(image, settings)
             except (OSError, ValueError, RuntimeError, MemoryError) as error:
                 size = f"{picture.width}x{picture.height}"
                 raise CodecError(f"{entry(self.id).name} cannot take this {size} picture: {error}") from error
@@ -219,6 +226,7 @@ class ClassicalCodec:
             quality, data, note = float(rate.quality), at(float(rate.quality)), ""
         else:
             quality, data, note = reach(at, target, watch, resolution=self._format.step)
+        quality = self._format.used(quality)
         return Encoding(data, self.id, quality, picture.width, picture.height, 0.0, note=note)
 
     def decode(self, data: bytes, watch: Watch = QUIET) -> Picture:

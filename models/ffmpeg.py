@@ -7,6 +7,7 @@ under the GPL, so the package is an optional extra of this program and only ever
 from __future__ import annotations
 
 import importlib.util
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Sequence
@@ -34,8 +35,11 @@ def executable() -> Path | None:
     import imageio_ffmpeg
 
     try:
-        return Path(imageio_ffmpeg.get_ffmpeg_exe())
-    except RuntimeError:
+        # What IMAGEIO_FFMPEG_EXE names may be relative, and `run` starts it in other folders; a bare name is
+        # looked for as a shell does.
+        named = imageio_ffmpeg.get_ffmpeg_exe()
+        return Path(shutil.which(named) or named).absolute()
+    except (RuntimeError, OSError):
         return None
 
 
@@ -70,13 +74,16 @@ def run(
         raise FfmpegError(f"ffmpeg is missing: {INSTALL}")
     command = [str(program), "-hide_banner", "-v", "error", *arguments]
     # Input comes from a file: communicate() forgets what it has not written yet when it times out.
-    with tempfile.TemporaryFile(prefix="hflic-") as source:
-        source.write(data)
-        source.seek(0)
-        with subprocess.Popen(
-            command, stdin=source, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=folder
-        ) as process:
-            out, told = _wait(process, watch)
+    try:
+        with tempfile.TemporaryFile(prefix="hflic-") as source:
+            source.write(data)
+            source.seek(0)
+            with subprocess.Popen(
+                command, stdin=source, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=folder
+            ) as process:
+                out, told = _wait(process, watch)
+    except OSError as error:
+        raise FfmpegError(f"ffmpeg cannot be run: {error}") from error
     if process.returncode:
         lines = [line.strip() for line in told.decode(errors="replace").splitlines() if line.strip()]
         raise FfmpegError("; ".join(lines[:_LINES]) or f"ffmpeg ended with code {process.returncode}")

@@ -11,6 +11,7 @@ import numpy as np
 
 from models.codec import entry
 from models.curves import DECIBEL, Curve, scale_of
+from models.drawing import metadata, styled
 from models.errors import CodecError, OutputError
 from models.files import write_file
 from models.metrics import TABLE
@@ -54,14 +55,13 @@ def draw(
     Published curves are thin and grey, with their names at their ends, and only in panels of their metrics.
     """
     check_suffix(path)
-    import matplotlib as mpl
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     styles = _styles(panels)
     columns = min(len(panels), 2)
     lines = -(-len(panels) // columns)
-    with mpl.rc_context(_STYLE):
+    with styled(_STYLE):
         figure = Figure(figsize=(6.4 * columns, 4.6 * lines + 0.5), layout="constrained")
         FigureCanvasAgg(figure)
         grid = figure.subplots(lines, columns, squeeze=False)
@@ -74,9 +74,10 @@ def draw(
         if len(styles) > _IN_PANELS:
             _shared_legend(figure, grid, panels, styles)
         note = f"dotted: {published_title}" if published and published_title else ""
-        figure.suptitle("; ".join(part for part in (title, note) if part), fontsize=11)
-        buffer = io.BytesIO()
-        figure.savefig(buffer, format=path.suffix[1:].lower(), dpi=160)
+        words = "; ".join(part for part in (title, note) if part)
+        figure.suptitle(words, fontsize=11, parse_math=False)
+        buffer, format = io.BytesIO(), path.suffix[1:].lower()
+        figure.savefig(buffer, format=format, dpi=160, metadata=metadata(format, title))
     write_file(path, buffer.getvalue())
 
 

@@ -16,17 +16,26 @@ MAX_CODED_BYTES = 512 << 20  # of a compressed file: 20 bits for each of the mos
 def write_file(path: Path, data: bytes) -> None:
     """Write `data` to `path` through a temporary name in the same folder.
 
+    A link stays one: what it names is written. A device or a pipe takes the bytes as they are.
+
     Raises OutputError, and then leaves an existing file as it was and no temporary one behind.
     """
     path = Path(path)
     try:
-        is_folder, has_folder = path.is_dir(), path.parent.is_dir()
+        is_folder = path.is_dir()
+        is_device = path.exists() and not is_folder and not path.is_file()
+        if path.is_symlink() and not is_device:  # /dev/stdout leads to a name that is none
+            path = Path(os.path.realpath(path))
+        has_folder = path.parent.is_dir()
     except OSError as error:  # a name that is too long for any file system
         raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
     if is_folder:
         raise OutputError(f"cannot write {path}: it is a folder, give a file name")
     if not has_folder:
         raise OutputError(f"cannot write {path}: the folder {path.parent} does not exist, create it first")
+    if is_device:
+        _write_straight(path, data)
+        return
     # The name stays short however long the wanted one is: file systems limit a name to 255 bytes.
     temporary = path.with_name(f".{path.name[:40]}.{secrets.token_hex(4)}.part")
     try:
@@ -41,6 +50,15 @@ def write_file(path: Path, data: bytes) -> None:
     finally:
         with contextlib.suppress(OSError):  # a disk that went away, or never could be written
             temporary.unlink(missing_ok=True)
+
+
+def _write_straight(path: Path, data: bytes) -> None:
+    """Renaming a file onto a device's name would do away with the device."""
+    try:
+        with path.open("wb") as file:
+            file.write(data)
+    except OSError as error:
+        raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
 
 
 def read_file(path: Path, limit: int = MAX_CODED_BYTES) -> bytes:

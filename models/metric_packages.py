@@ -90,15 +90,18 @@ def vmaf(a: Pixels, b: Pixels, watch: Watch) -> float:
         f"[test][reference]libvmaf=log_fmt=json:log_path=vmaf.json:model=version={VMAF_MODEL}"
     )
     # Both pictures as two frames of one stream; the result's name is relative, so nothing needs escaping.
-    with tempfile.TemporaryDirectory(prefix="hflic-") as folder:
-        source = ("-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}", "-i", "pipe:0")
-        ffmpeg.run(
-            [*source, "-filter_complex", graph, "-f", "null", "-"],
-            b.tobytes() + a.tobytes(),
-            watch,
-            Path(folder),
-        )
-        found = json.loads((Path(folder) / "vmaf.json").read_text(encoding="utf-8"))
+    source = ("-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}", "-i", "pipe:0")
+    try:
+        with tempfile.TemporaryDirectory(prefix="hflic-") as folder:
+            ffmpeg.run(
+                [*source, "-filter_complex", graph, "-f", "null", "-"],
+                b.tobytes() + a.tobytes(),
+                watch,
+                Path(folder),
+            )
+            found = json.loads((Path(folder) / "vmaf.json").read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ffmpeg.FfmpegError(f"VMAF cannot be measured: {error}") from error
     return float(found["frames"][0]["metrics"]["vmaf"])
 
 

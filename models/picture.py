@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -112,14 +113,17 @@ class Picture:
         """
         from PIL import Image
 
+        from models.jpeg import room
+
         path = Path(path)
         self.check_suffix(path)
         format, settings = _SAVED_AS[path.suffix.lower()]
         buffer = io.BytesIO()
         try:
-            Image.fromarray(self.pixels).save(buffer, format=format, **settings)
+            with room(self.width, self.height) if format == "JPEG" else nullcontext():
+                Image.fromarray(self.pixels).save(buffer, format=format, **settings)
         except (OSError, ValueError) as error:
-            hint = f"{format} cannot hold {self.width}x{self.height} pixels, use .png"
+            hint = f"{format} cannot hold this picture of {self.width}x{self.height} pixels, use .png"
             raise OutputError(f"cannot write {path}: {hint} ({error})") from error
         write_file(path, buffer.getvalue())
 

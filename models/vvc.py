@@ -91,6 +91,7 @@ class VvcCodec:
             quality, data, missed = float(rate.quality), at(float(rate.quality)), ""
         else:
             quality, data, missed = reach(at, target, watch, resolution=_STEP)
+        quality = 100 - qp_of(quality) * _STEP
         return Encoding(data, self.id, quality, picture.width, picture.height, 0.0, note=missed)
 
     def memory(self, width: int, height: int) -> float:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from models import claims, reading
+from models import claims, levels, reading
 from models import codec as codecs
 from models.codec import Rate
 from models.errors import PictureError
@@ -132,7 +132,7 @@ def test_deep_pictures_are_the_same_in_strips(mode: str, monkeypatch: pytest.Mon
     image = Image.fromarray(values)
     assert image.mode == mode
     whole = reading.read_image(image)
-    monkeypatch.setattr(reading, "_STRIP", 40 * 7)
+    monkeypatch.setattr(levels, "_STRIP", 40 * 7)
     parts = reading.read_image(image)
     assert np.array_equal(whole.pixels, parts.pixels) and whole.notices == parts.notices
     assert whole.pixels.std() > 30
@@ -143,3 +143,13 @@ def test_deep_pictures_are_the_same_in_strips(mode: str, monkeypatch: pytest.Mon
 def test_a_picture_without_pixels_is_refused(mode: str, size: tuple[int, int]) -> None:
     with pytest.raises(PictureError, match="at least one pixel"):
         Picture.from_pil(Image.new(mode, size))
+
+
+def test_no_size_of_nothing_is_advised(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HFLIC_MEMORY", "1000")
+    with pytest.raises(PictureError, match=r"are allowed: allow more with HFLIC_MEMORY=1G"):
+        claims.check(100, 100, "PNG", 2000, "it")
+    monkeypatch.setenv("HFLIC_MEMORY", "10K")
+    # A thousand times as wide as high: the shorter side would be none.
+    with pytest.raises(PictureError, match=r"are allowed: allow more with"):
+        claims.check(10_000, 10, "PNG", 2000, "it")

@@ -12,7 +12,7 @@ from pathlib import Path
 import matplotlib.cbook
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFile
 
 from models import codec, reading
 from models.classical import FORMATS, create, jpeg_tables, missing
@@ -214,3 +214,22 @@ def test_a_rotated_jpeg_of_another_program_is_decoded_upright(tmp_path: Path) ->
     Image.new("RGB", (40, 20)).save(buffer, format="JPEG", exif=exif)
     decoded = codec.decode(buffer.getvalue())
     assert (decoded.width, decoded.height) == (20, 40) and decoded.notices
+
+
+@pytest.mark.parametrize("size", [(200, 200), (7, 509)])
+def test_jpeg_takes_noise_at_its_highest_quality(size: tuple[int, int], tmp_path: Path) -> None:
+    """A file of more than two bytes a pixel, which is what Pillow reckons with."""
+    noise = np.random.default_rng(0).integers(0, 2, (*size, 3), dtype=np.uint8) * 255
+    picture, before = Picture(noise), ImageFile.MAXBLOCK
+    assert codec.get("jpeg").encode(picture, Rate(quality=100)).bpp > 20
+    assert abs(codec.get("jpeg").encode(picture, Rate(bpp=20)).bpp / 20 - 1) < 0.1
+    picture.save(tmp_path / "noise.jpg")
+    assert Picture.open(tmp_path / "noise.jpg").pixels.shape == noise.shape
+    assert before == ImageFile.MAXBLOCK
+
+
+def test_the_quality_that_is_told_is_the_one_worked_with(photo: Picture) -> None:
+    made = codec.get("avif")
+    told = made.encode(photo, Rate(quality=50.6))
+    assert told.quality == 51 and made.encode(photo, Rate(quality=told.quality)).data == told.data
+    assert codec.get("jpeg").encode(photo, Rate(quality=50.6)).quality == 50.6

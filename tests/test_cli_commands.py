@@ -101,6 +101,27 @@ def test_the_sheet_enlarges_where_the_results_differ(photo: Path) -> None:
     assert make_sheet("t", [Cell(tiny, "a")] * 7, telling_region(tiny, [tiny])).height > 0
 
 
+@pytest.mark.parametrize("side", [200, 100, 7])
+def test_the_sheet_enlarges_by_whole_factors(side: int) -> None:
+    from app.sheet import CELL, GAP, MARGIN, Cell, Region, make_sheet
+
+    pixels = np.random.default_rng(0).integers(0, 200, (600, 500, 3), dtype=np.uint8)
+    page = make_sheet("t", [Cell(Picture(pixels), "Original")], Region(50, 60, side, side)).pixels
+    zoom = CELL // side
+    left, top = MARGIN + (CELL - zoom * side) // 2, MARGIN + 44 + CELL + GAP
+    crop = pixels[60 : 60 + side, 50 : 50 + side].repeat(zoom, 0).repeat(zoom, 1)
+    assert np.array_equal(page[top : top + zoom * side, left : left + zoom * side], crop)
+
+
+def test_the_sheet_names_the_size_where_two_would_be_called_alike() -> None:
+    from app.cli_compare import _names
+
+    names = _names(["elic:lite", "elic:paper", "hflic-mse:lite", "hflic-mse:lite+1", "jpeg"])
+    assert list(names.values()) == [
+        "ELIC lite", "ELIC paper", "HFLIC (MSE)", "HFLIC (MSE), realism 1", "JPEG"
+    ]  # fmt: skip
+
+
 # --- info, train, view ---
 
 

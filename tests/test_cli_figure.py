@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from models import codec as codecs
 from models.picture import Picture
 from tests.command_line import KEYS, SENTINEL, one_line, run, run_json
+from tests.realistic import ID, codec_with_both
 
 
 def test_a_figure_with_named_boxes(photo: Path, tmp_path: Path) -> None:
@@ -64,6 +66,39 @@ def test_a_figure_of_a_learned_codec(photo: Path, tmp_path: Path, learned: str) 
     (card,) = about["weights"].values()
     assert card["fingerprint"].startswith(told["weights"]) and card["codec"] == learned
     assert "\nnear decoded/" in script
+
+
+def test_the_json_names_a_realistic_result_as_it_was_asked_for(
+    photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    codec_with_both(tmp_path)
+    monkeypatch.setenv("HFLIC_WEIGHTS", str(tmp_path))
+    monkeypatch.setattr(codecs, "_instances", {})
+    out = tmp_path / "made.svg"
+    options = ("--quality", "40", "--metrics", "psnr", "-o", out)
+    (line,) = run_json("figure", photo, "--codecs", f"{ID}+0.5", *options)["results"]
+    assert line["codec"] == f"{ID}+0.5" and line["realism"] == 0.5 and len(line["decoder"]) == 8
+    assert "realism 0.5" in out.read_text()
+
+
+def test_a_place_that_cannot_be_written_is_refused_before_any_work(
+    photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def work(*_: object) -> None:
+        raise AssertionError("compressed for nothing")
+
+    monkeypatch.setattr("app.cli_figure.result_of", work)
+    (tmp_path / "file").write_bytes(SENTINEL)
+    (tmp_path / "folder.png").mkdir()
+    for out, code, text in (
+        (tmp_path / "file", 2, "is a file"),
+        (tmp_path / "folder.png", 2, "is a folder"),
+        (tmp_path / "no" / "f.png", 1, "create it first"),
+        (tmp_path / "no" / "e", 1, "create it first"),
+    ):
+        found, printed, errors = run("figure", photo, "--codecs", "jpeg", "--bpp", "1", "-o", out)
+        assert (found, printed) == (code, "") and one_line(errors) and text in errors, errors
+    assert (tmp_path / "file").read_bytes() == SENTINEL
 
 
 def test_wrong_input_is_refused_before_any_work(photo: Path, tmp_path: Path) -> None:

@@ -148,3 +148,31 @@ def test_detectors_without_weights_say_where_to_put_them(
 def test_unknown_detectors_are_refused() -> None:
     with pytest.raises(CodecError, match="choose centerface, yunet, yolo5face"):
         detector("haar")
+
+
+def test_another_network_in_place_of_centerface_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match=r"y\.onnx is no CenterFace network"):
+        detector("centerface").look(np.zeros((64, 64, 3), np.uint8), 1, 0.5, yolo(tmp_path / "y.onnx"))
+    kernel = np.zeros((3, 3, 4, 4), F)
+    nodes = [
+        node("Conv", ["input", "kernel"], name, kernel_shape=[4, 4], strides=[4, 4])
+        for name in ("537", "538", "539", "540")
+    ]
+    outputs = dict.fromkeys(("537", "538", "539", "540"), (1, 3, 16, 16))
+    (tmp_path / "c.onnx").write_bytes(model(nodes, {"kernel": kernel}, {"input": (1, 3, 64, 64)}, outputs))
+    with pytest.raises(WeightsError, match="not CenterFace's maps"):
+        detector("centerface").look(np.zeros((64, 64, 3), np.uint8), 1, 0.5, tmp_path / "c.onnx")
+
+
+def test_opencv_is_given_bytes_and_no_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It cannot open a path that is not in the code page of Windows."""
+    import cv2
+
+    given: list[object] = []
+    read, create = cv2.dnn.readNetFromONNX, cv2.FaceDetectorYN.create
+    monkeypatch.setattr(cv2.dnn, "readNetFromONNX", lambda file: given.append(file) or read(file))
+    monkeypatch.setattr(cv2.FaceDetectorYN, "create", lambda *of: given.extend(of[:3]) or create(*of))
+    picture = squares(64, 64, 8, (24, 40))
+    Yolo5Face().look(picture.pixels, 1, 0.5, yolo(tmp_path / "y.onnx"))
+    YuNet().look(picture.pixels, 1, 0.6, yunet(tmp_path / "n.onnx"))
+    assert len(given) == 4 and not any(str(tmp_path) in str(one) for one in given)

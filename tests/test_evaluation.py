@@ -454,3 +454,14 @@ def test_ctrl_c_with_two_processes_exits_with_130_and_keeps_rows(folder: Path, t
     assert process.returncode == 130
     assert errors.strip() == ""
     assert 2 <= len(read_rows(out)) < 63 * 3
+
+
+def test_a_folder_that_cannot_be_made_is_a_failed_row_and_the_rest_goes_on(
+    folder: Path, tmp_path: Path
+) -> None:
+    keep = tmp_path / "kept"
+    keep.mkdir()
+    (keep / "jpeg").write_text("a file where a folder is wanted")
+    rows = evaluate(plan(folder, ["jpeg", "webp"], QUALITIES, (), keep), tmp_path / "r.json")
+    assert all("cannot make the folder" in row.error for row in rows if row.codec == "jpeg")
+    assert not any(row.error for row in rows if row.codec == "webp")

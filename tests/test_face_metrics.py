@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 
@@ -207,3 +208,16 @@ def test_the_metrics_are_listed_with_what_they_lack() -> None:
     code, text, errors = run("compare", HOPPER, "--codecs", "jpeg", "--metrics", "list")
     assert code == 0 and all(f"{name} " in text for name in TABLE)
     assert "iqt: IQT has no implementation" in errors and "ready" in text
+
+
+def test_a_large_picture_is_measured_without_copies_of_it() -> None:
+    a, b = (np.random.default_rng(seed).integers(0, 256, (1500, 1000, 3), dtype=np.uint8) for seed in (1, 2))
+    weights = np.zeros((1500, 1000), np.float32)
+    weights[200:900, 100:300] = 1
+    tracemalloc.start()
+    found = face_metrics._psnr_over(a, b, weights)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    off = a[200:900, 100:300].astype(float) - b[200:900, 100:300]
+    assert found == pytest.approx(10 * math.log10(255**2 / (off**2).mean()))
+    assert peak < 12 * 1500 * 1000  # a whole picture in floats

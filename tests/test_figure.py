@@ -12,11 +12,23 @@ from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
+import matplotlib as mpl
 import numpy as np
 import pytest
 from PIL import Image
 
-from app.figure import FRAME, Page, Shown, Words, lay_out, lay_out_crop, text_width
+from app.figure import (
+    FRAME,
+    NAME,
+    Page,
+    Shown,
+    Words,
+    drawable,
+    lay_out,
+    lay_out_crop,
+    text_width,
+    wrapped,
+)
 from app.figure_files import drawing, png, write_crop, write_figure
 from app.report import Box, Report, boxes_of, caption, parse_box, written
 from models.errors import OutputError, PictureError
@@ -149,6 +161,50 @@ def test_the_same_figure_gives_the_same_bytes(result: tuple[Report, Pictures], f
     report, known = result
     page = lay_out(report, known.__getitem__)
     assert drawing(page, format, "x") == drawing(page, format, "x")
+
+
+@pytest.mark.parametrize("format", ["pdf", "svg"])
+def test_a_matplotlibrc_of_ones_own_changes_nothing(result: tuple[Report, Pictures], format: str) -> None:
+    report, known = result
+    page = lay_out(report, known.__getitem__)
+    plain = drawing(page, format, "x")
+    own = {"image.origin": "lower", "savefig.bbox": "tight", "font.weight": "bold", "text.color": "red"}
+    with mpl.rc_context(own):
+        assert drawing(page, format, "x") == plain
+        assert mpl.rcParams["image.origin"] == "lower"  # and it stays theirs
+
+
+def test_long_names_are_told_whole_in_several_lines(result: tuple[Report, Pictures]) -> None:
+    report, known = result
+    one = report.items[0]
+    long = replace(one, encoding=replace(one.encoding, codec="hflic-mse:lite~100"))
+    items = (one, *(replace(long, realism=share) for share in (0.25, 0.75)))
+    page = lay_out(replace(report, items=items), known.__getitem__)
+    bold = [s for s in page.shapes if isinstance(s, Words) and s.bold and s.text != report.name]
+    columns: dict[float, list[str]] = {}
+    for shape in bold:
+        assert text_width(shape.text, shape.size, bold=True) <= 256
+        columns.setdefault(shape.x, []).append(shape.text)
+    assert [" ".join(lines) for lines in columns.values()] == ["Original", *(item.name for item in items)]
+    rates = {shape.y for shape in page.shapes if isinstance(shape, Words) and shape.text.endswith(" bpp")}
+    assert len(rates) == 1 and max(shape.y for shape in bold) < rates.pop()
+    assert wrapped("Wwwwwwwwwwwwwwwww", NAME, 60)[0] != ""
+    assert "".join(wrapped("Wwwwwwwwwwwwwwwww", NAME, 60)) == "Wwwwwwwwwwwwwwwww"
+
+
+def test_letters_the_font_lacks_are_left_out_and_an_svg_keeps_them(
+    result: tuple[Report, Pictures],
+) -> None:
+    report, known = result
+    name = "\u732b\u306e\u5199\u771f 1.png"
+    assert (
+        drawable(name) == "\N{HORIZONTAL ELLIPSIS} 1.png" and drawable("\xc4 \u03b2 cat") == "\xc4 \u03b2 cat"
+    )
+    page = lay_out(replace(report, name=name), known.__getitem__)
+    shapes = tuple(replace(s, text=drawable(s.text)) if isinstance(s, Words) else s for s in page.shapes)
+    assert png(page) == png(replace(page, shapes=shapes))
+    assert drawing(page, "pdf").startswith(b"%PDF-")  # and matplotlib warns of nothing
+    assert name in drawing(page, "svg").decode()
 
 
 def test_without_boxes_the_figure_shows_where_the_results_differ_most(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import os
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -16,6 +17,7 @@ import pytest
 from PIL import Image
 from PySide6.QtQml import QJSEngine
 
+from app.exports import write_report
 from app.page import BEST, make_page, source_of, write_page
 from app.report import Report
 from models.assets import asset_folder
@@ -144,6 +146,16 @@ def test_names_cannot_break_out_of_the_page(result: tuple[Report, Pictures]) -> 
     assert not reader.of("b")
     assert reader.texts["h1"] == NASTY and reader.texts["title"] == NASTY
     assert len(reader.of("script")) == 2
+
+
+def test_a_name_that_is_no_utf_8_is_told_with_a_mark(result: tuple[Report, Pictures], tmp_path: Path) -> None:
+    report, known = result
+    odd = os.fsdecode(b"caf\xe9.png")
+    boxes = (replace(report.boxes[0], name=odd),)
+    named = Report(odd, report.digest, report.size, report.items, boxes, (f"{odd} was turned",))
+    for end in (".html", ".zip", ".png", ".pdf", ".svg"):
+        write_report(named, known.__getitem__, tmp_path / f"x{end}")
+    assert "caf\N{REPLACEMENT CHARACTER}.png" in (tmp_path / "x.html").read_text(encoding="utf-8")
 
 
 def test_one_result_is_compared_with_the_original(result: tuple[Report, Pictures]) -> None:

@@ -164,3 +164,11 @@ def test_a_side_too_long_is_explained() -> None:
         vvc.create("vvc").encode(Picture(np.zeros((1, 8193, 3), np.uint8)), Rate(quality=50))
     with pytest.raises(CodecError, match="no codec 'vtm'"):
         vvc.create("vtm")
+
+
+@here
+def test_the_quality_that_is_told_is_that_of_its_step(photo: Picture) -> None:
+    made = codec.get("vvc")
+    told = made.encode(photo, Rate(quality=50.3))
+    assert told.quality == pytest.approx(100 - 31 * 100 / 63)
+    assert made.encode(photo, Rate(quality=told.quality)).data == told.data

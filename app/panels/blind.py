@@ -26,6 +26,7 @@ from app.crops import Crop
 from app.panels.blind_result import ResultPage, title_label
 from app.panels.saving import ask_path
 from app.raster import Raster
+from app.report import writable
 from app.state import Side
 from app.tasks import SaveFile
 
@@ -145,8 +146,7 @@ class BlindDialog(QDialog):
         self.starts: list[QPushButton] = []
         for rounds in _ROUNDS:
             button = QPushButton(f"{count * rounds} trials")
-            tip = "each place once" if rounds == 1 else f"each place {rounds} times, sides both ways"
-            button.setToolTip(tip[:1].upper() + tip[1:])
+            button.setToolTip("Each place once" if rounds == 1 else f"Each place {rounds} times")
             button.clicked.connect(lambda _=False, rounds=rounds: self.start(rounds))
             enough = not any(each.isDefault() for each in self.starts) and count * rounds >= ENOUGH
             button.setDefault(enough or (rounds == _ROUNDS[-1] and count * rounds < ENOUGH))
@@ -261,10 +261,11 @@ class BlindDialog(QDialog):
 
     def text_of(self, suffix: str) -> str:
         """The result in the format of a suffix."""
-        if suffix == ".csv":
-            return table(self.test)
-        name = self._original.path.name if self._original.path is not None else "pasted picture"
+        path = self._original.path
+        name = writable(path.name) if path is not None else "pasted picture"
         a, b = (self._contestants[side] for side in Side)
+        if suffix == ".csv":
+            return table(self.test, name, a, b)
         return report(self.test, name, a, b, self._versions)
 
     def save(self, path: Path) -> None:
@@ -291,12 +292,12 @@ def _cut(raster: Raster, crop: Crop) -> QImage:
 
 def _too_few(count: int) -> str:
     """What to know before a test of so many places that cannot decide anything; "" for other tests."""
-    most = count * _ROUNDS[-1]
-    if most >= FEWEST:
+    if count >= FEWEST:
         return ""
+    there = "There is 1 place" if count == 1 else f"There are {count} places"
     return (
-        f"\n\nOne place gives at most {most} trials, and fewer than {FEWEST} cannot be told from chance.\n"
-        "Draw two boxes or more (C) before the test to have enough."
+        f"\n\n{there}, and fewer than {FEWEST} cannot be told from chance, however often each is shown.\n"
+        f"Draw {FEWEST} boxes or more (C) before the test to have enough."
     )
 
 

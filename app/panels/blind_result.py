@@ -78,7 +78,7 @@ class ResultPage(QWidget):
             quiet.setObjectName("quiet")
             for column, widget in enumerate((badge, QLabel(name), quiet, bar, QLabel(str(count)))):
                 self.grid.addWidget(widget, at, column, Qt.AlignmentFlag.AlignVCenter)
-        self.numbers.setText(in_numbers(outcome))
+        self.numbers.setText(in_numbers(outcome, test.rounds))
 
 
 def _size(contestant: Contestant) -> str:

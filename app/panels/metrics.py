@@ -33,6 +33,18 @@ class Row:
     tip: str
     better: int
     write: Callable[[float], str]
+    unit: str = ""  # of the value itself, where its name does not tell it
+
+    @property
+    def heading(self) -> str:
+        """Name and unit, for spreadsheets."""
+        return f"{self.name} [{self.unit}]" if self.unit else self.name
+
+
+def raw(measured: Measured | None) -> str:
+    """A value as a spreadsheet takes it, in its row's unit; "" where there is none."""
+    value = measured.value if measured is not None else None
+    return "" if value is None or math.isnan(value) else f"{value:.12g}"
 
 
 _SENTENCES = {
@@ -62,21 +74,23 @@ def _metric_row(id: str) -> Row:
         metric_tip(id),
         1 if metric.higher_is_better else -1,
         write,
+        metric.unit,
     )
 
 
 ROWS: tuple[Row, ...] = (
-    Row("size", "File size", "The whole file, container included", -1, lambda v: text.size(int(v))),
+    Row("size", "File size", "The whole file, container included", -1, lambda v: text.size(int(v)), "bytes"),
     Row("bpp", "Bits per pixel", "8 \N{MULTIPLICATION SIGN} bytes of the file / pixels", -1, text.bpp),
     *(_metric_row(id) for id in METRICS),
-    Row("encode", "Encode", "Time to make the file on this machine", -1, text.seconds),
-    Row("decode", "Decode", "Time to make pixels of the file on this machine", -1, text.seconds),
+    Row("encode", "Encode", "Time to make the file on this machine", -1, text.seconds, "s"),
+    Row("decode", "Decode", "Time to make pixels of the file on this machine", -1, text.seconds, "s"),
     Row(
         "memory",
         "Memory",
         "The most the codec's process held meanwhile, libraries and all networks loaded there included",
         0,
         lambda v: text.size(round(v * 2**20)),
+        "MiB",
     ),
     Row("kmac", "kMAC/px", "Thousand multiply-accumulates a pixel, encoder and decoder", 0, "{:.1f}".format),
 )
@@ -107,6 +121,7 @@ class MetricsTable(QTableWidget):
         header.setSectionsClickable(False)
         header.setHighlightSections(False)
         self._cells: dict[tuple[int, int], QTableWidgetItem] = {}
+        self._values: Mapping[Side, Mapping[str, Measured | None]] = {}
         right = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
         for at, row in enumerate(ROWS):
             name = QTableWidgetItem(row.name)
@@ -126,6 +141,7 @@ class MetricsTable(QTableWidget):
 
     def show_values(self, values: Mapping[Side, Mapping[str, Measured | None]]) -> None:
         """Fill in; a value None is still on its way, an absent one says why in its tooltip."""
+        self._values = values
         for at, row in enumerate(ROWS):
             found = [values[side].get(row.id) for side in Side]
             written = ["\N{HORIZONTAL ELLIPSIS}" if m is None else _write(row, m) for m in found]
@@ -145,11 +161,11 @@ class MetricsTable(QTableWidget):
                 item.setToolTip(tip)
 
     def tsv(self) -> str:
-        """The table as text with tabs, for spreadsheets."""
+        """The numbers as text with tabs, for spreadsheets: what is not known is empty."""
         lines = ["\t".join(("measure", "A", "B"))]
-        for at in range(self.rowCount()):
-            cells = [self._cells[at, column].text().removeprefix(BETTER).strip() for column in range(3)]
-            lines.append("\t".join(cells))
+        for row in ROWS:
+            cells = [raw(self._values.get(side, {}).get(row.id)) for side in Side]
+            lines.append("\t".join((row.heading, *cells)))
         return "\n".join(lines)
 
 

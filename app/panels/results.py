@@ -19,7 +19,7 @@ from PySide6.QtWidgets import (
 )
 
 from app import text
-from app.panels.metrics import ROWS
+from app.panels.metrics import ROWS, raw
 from app.points import Point, show_point
 from app.results import Line, lines_of
 from app.session import Session
@@ -141,13 +141,12 @@ class ResultsDialog(QDialog):
         return lines[index] if isinstance(index, int) and index < len(lines) else None
 
     def tsv(self) -> str:
-        """The table as it is sorted, as text with tabs, without the marks."""
-        table = self.table
-        lines = ["\t".join((*_FIRST, *(row.name for row in ROWS)))]
-        for at in range(table.rowCount()):
-            items = [table.item(at, column) for column in range(table.columnCount())]
-            cells = [item.text() if item is not None else "" for item in items]
-            lines.append("\t".join(cell.lstrip(f"{BETTER}{WORSE} ") for cell in cells))
+        """The numbers in the order of the table, as text with tabs: what is not known is empty."""
+        lines = ["\t".join((*_FIRST, *(row.heading for row in ROWS)))]
+        for at in range(self.table.rowCount()):
+            if (line := self.line(at)) is not None:
+                cells = [raw(line.values.get(row.id)) for row in ROWS]
+                lines.append("\t".join((line.letter, line.name, *cells)))
         return "\n".join(lines)
 
     def _cell(self, line: Line, id: str) -> QTableWidgetItem:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import json
 import math
 
+import numpy as np
 import pytest
 from scipy import stats
 
@@ -51,10 +53,24 @@ def test_sides_and_places_are_shuffled_and_every_place_comes_once_a_round() -> N
         assert {trial.crop for trial in half} == set(CROPS)
         assert [trial.crop for trial in half] != list(CROPS)
         assert {trial.on_left for trial in half} == set(Side)
-    by_crop: dict[str, set[Side]] = {}
-    for trial in test.trials:
-        by_crop.setdefault(trial.crop.name, set()).add(trial.on_left)
-    assert all(sides == set(Side) for sides in by_crop.values())  # each way once
+
+
+def test_a_round_does_not_tell_how_a_later_one_stands() -> None:
+    same = 0
+    for seed in range(100):
+        sides: dict[Crop, list[Side]] = {}
+        for trial in BlindTest(CROPS, seed, rounds=2).trials:
+            sides.setdefault(trial.crop, []).append(trial.on_left)
+        same += sum(first is second for first, second in sides.values())
+    assert 500 < same < 700  # half of 1200, within six standard deviations
+
+
+@pytest.mark.parametrize("count", [2, 3, 12])
+def test_no_place_comes_twice_in_a_row(count: int) -> None:
+    for seed in range(60):
+        trials = BlindTest(CROPS[:count], seed, rounds=4).trials
+        assert all(one.crop != two.crop for one, two in itertools.pairwise(trials))
+    assert len(BlindTest(CROPS[:1], 1, rounds=4).trials) == 4
 
 
 def test_answers_count_for_what_stood_there() -> None:
@@ -78,11 +94,33 @@ def test_interval_and_p_value_are_those_of_scipy(k: int, n: int) -> None:
     exact = stats.binomtest(k, n)
     low, high = exact.proportion_ci(0.95, "exact")
     assert interval(k, n) == pytest.approx((low, high), abs=1e-9)
-    assert p_value(k, n) == pytest.approx(exact.pvalue, rel=1e-9)
+    assert p_value([1] * k + [-1] * (n - k)) == pytest.approx(exact.pvalue, rel=1e-9)
+
+
+def test_the_test_over_places_is_that_of_scipy() -> None:
+    sums = np.array([4, 3, -1, 2, 0, 1, -2, 4, 3])
+    found = stats.permutation_test(
+        (sums,), np.sum, permutation_type="samples", n_resamples=np.inf, alternative="two-sided"
+    )
+    assert p_value(sums.tolist()) == pytest.approx(found.pvalue)
+
+
+def test_answers_about_one_place_count_as_one() -> None:
+    """Four looks at each of three places are no twelve independent answers."""
+    test = BlindTest(CROPS[:3], 1, rounds=4)
+    while not test.done:
+        prefer(test, Side.LEFT)
+    outcome = test.outcome()
+    assert (outcome.a, outcome.b, outcome.places_a, outcome.places_b) == (12, 0, 3, 0)
+    assert outcome.p_value == 0.25 and not outcome.significant
+    assert (outcome.low, outcome.high) == interval(3, 3)
+    told = in_numbers(outcome, test.rounds)
+    assert "100% of 12 decided trials, and at 3 of 3 decided places" in told
+    assert "All trials of one place count together" in told and "fewer than 6 decided places" in told
 
 
 def test_nothing_to_test_is_no_certainty() -> None:
-    assert p_value(0, 0) == 1.0
+    assert p_value([]) == p_value([0, 0]) == 1.0
     assert all(math.isnan(bound) for bound in interval(0, 0))
     assert "no difference was seen" in in_words(BlindTest(CROPS, 1).outcome(), A, B)
 
@@ -100,6 +138,8 @@ def test_words_follow_the_numbers() -> None:
     for number in range(12):
         prefer(even, list(Side)[number % 2])
     assert in_words(even.outcome(), A, B).startswith("Neither side")
+    twin = Contestant("hflic", "HFLIC", 1500, 0.225, "abcd")
+    assert in_words(many.outcome(), A, twin).startswith("A (HFLIC, 0.150 bpp) was preferred")
 
 
 @pytest.mark.parametrize("size", [(512, 512), (4000, 3000), (3000, 500), (100, 900), (20, 20)])
@@ -126,7 +166,11 @@ def test_the_table_has_a_line_an_answer() -> None:
     test = BlindTest(CROPS, 5)
     prefer(test, Side.LEFT)
     prefer(test, None)
-    rows = list(csv.DictReader(io.StringIO(table(test))))
+    rows = list(
+        csv.DictReader(io.StringIO(table(test, "cat.png", A, Contestant("original", "Original", 0, 0))))
+    )
+    assert all(row["a"] == "HFLIC, 0.150 bpp" and row["b"] == "Original" for row in rows)
+    assert all((row["image"], row["seed"]) == ("cat.png", "5") for row in rows)
     assert [row["preferred"] for row in rows] == ["A", "none"]
     assert rows[0]["crop"] == test.trials[0].crop.name
     assert rows[0]["on_left"] == test.trials[0].on_left.letter

@@ -153,6 +153,8 @@ def test_the_result_is_exported_as_csv_and_json(
         count += 1
     assert dialog.ending.title.text().startswith("JPEG was preferred")
     assert f"0% of {count} decided trials" in dialog.ending.numbers.text()
+    assert f"0 of {count // 2} decided places" in dialog.ending.numbers.text()
+    assert "count together" in dialog.ending.numbers.text()
     starts: list[Path] = []
 
     def choose(parent: object, title: str, start: str, pattern: str) -> tuple[str, str]:
@@ -168,6 +170,7 @@ def test_the_result_is_exported_as_csv_and_json(
     rows = list(csv.DictReader((tmp_path / "mine.csv").read_text().splitlines()))
     assert len(rows) == count
     assert {row["preferred"] for row in rows} == {"B"}
+    assert {(row["a"][:6], row["b"][:6], row["image"]) for row in rows} == {("WebP, ", "JPEG, ", "cat.png")}
     whole = json.loads((tmp_path / "mine.json").read_text())
     assert whole["image"] == "cat.png"
     assert (whole["a"]["codec"], whole["b"]["codec"]) == ("webp", "jpeg")
@@ -198,12 +201,12 @@ def test_a_test_that_can_decide_nothing_says_so_before_it_begins(
     warning = "fewer than 6 cannot be told from chance"
     window.commands.open_paths([photo("cat.png", 400, 300)])
     settle(qtbot, window)
-    for name, warned in (("eye", True), ("hand", False)):
-        window.session.crops.add(10, 20, 60, 40, name)
+    for count in range(1, 7):
+        window.session.crops.add(10 * count, 20, 60, 40, f"box {count}")
         dialog = window.working.blind_test()
         assert dialog is not None
-        assert (warning in words_of(dialog)) is warned
-        assert ("at most 4 trials" in words_of(dialog)) is warned
+        assert (warning in words_of(dialog)) is (count < 6)
+        assert "both ways" not in words_of(dialog)  # nothing tells how later rounds stand
         dialog.close()
 
 

@@ -75,7 +75,7 @@ def test_a_result_is_drawn_and_its_numbers_are_written(window: Window, hand: Han
     hand.answer(Compress, Coded(encoding, raster(1), 0.05), at=0)
     QApplication.processEvents()
     assert canvas.count > 0 and written
-    assert "100 B" in table.tsv()
+    assert "File size [bytes]\t100\t" in table.tsv()
     written.clear()
     window.session.measured.emit()
     assert not written

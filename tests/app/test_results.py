@@ -75,9 +75,27 @@ def test_a_heading_sorts_by_value_and_the_copy_follows(qtbot: QtBot, window: Win
     assert rates == sorted(rates)
     qtbot.mouseClick(dialog.copy, Qt.MouseButton.LeftButton)
     lines = QApplication.clipboard().text().splitlines()
-    assert lines[0].startswith("Side\tCodec\tFile size\tBits per pixel\tPSNR")
-    assert [float(line.split("\t")[3]) for line in lines[1:]] == rates
+    assert lines[0].startswith("Side\tCodec\tFile size [bytes]\tBits per pixel\tPSNR [dB]")
+    assert [round(float(line.split("\t")[3]), 3) for line in lines[1:]] == rates
     assert BETTER not in "".join(lines)
+
+
+def test_a_copy_for_spreadsheets_holds_plain_numbers_and_nothing_where_there_is_none(
+    qtbot: QtBot, window: Window
+) -> None:
+    dialog = table(qtbot, window)
+    for text, first in ((dialog.tsv(), 2), (window.inspector.metrics.tsv(), 1)):
+        rows = [line.split("\t") for line in text.splitlines()]
+        for row in rows[1:]:
+            for cell in row[first:]:
+                assert cell == "" or float(cell) >= 0, cell
+    rows = [line.split("\t") for line in dialog.tsv().splitlines()]
+    made = window.session.view(Side.LEFT).coded
+    assert made is not None
+    left = dict(zip(rows[0], rows[1], strict=True))
+    assert left["File size [bytes]"] == str(made.encoding.bytes)
+    assert float(left["Encode [s]"]) == pytest.approx(made.encoding.encode_s)
+    assert left["LPIPS"] == left["kMAC/px"] == ""
 
 
 def test_a_row_is_put_on_a_side(qtbot: QtBot, window: Window) -> None:

@@ -19,7 +19,6 @@ from app.finding import find
 from app.session import Session
 from app.state import Side
 from app.tasks import Compress, SaveFile
-from app.text import size
 from app.viewport import Mode
 from app.window import Window
 from models.codec import Rate
@@ -282,7 +281,46 @@ def test_the_numbers_are_copied_as_a_table(qtbot: QtBot, window: Window, photo: 
     window.actions_by_id["copy_numbers"].trigger()
     lines = [line.split("\t") for line in QApplication.clipboard().text().split("\n")]
     assert lines[0] == ["measure", "A", "B"]
-    sizes = next(line for line in lines if line[0] == "File size")
+    sizes = next(line for line in lines if line[0] == "File size [bytes]")
     left = window.session.view(Side.LEFT).coded
     assert left is not None
-    assert sizes[1] == size(left.encoding.bytes)
+    assert sizes[1] == str(left.encoding.bytes)
+
+
+@pytest.mark.parametrize("mode", [Mode.SPLIT, Mode.DIFFERENCE])
+def test_a_crop_of_a_side_that_still_compresses_is_not_exported(
+    qtbot: QtBot,
+    window: Window,
+    inline: InlineEngine,
+    photo: Callable[..., Path],
+    tmp_path: Path,
+    mode: Mode,
+) -> None:
+    open_photo(qtbot, window, photo())
+    window.viewport.set_mode(mode)
+    settle(qtbot, window)
+    inline.held = (Compress,)
+    window.session.choose(Side.LEFT, "jxl")
+    assert window.session.view(Side.LEFT).raster is not None  # the last result, or the original
+    window.commands.export_crop(tmp_path / "crop.png")
+    assert window.messages.text == "The crop was not exported: side A has no finished picture now."
+    assert not (tmp_path / "crop.png").exists()
+    window.viewport.set_mode(Mode.FLICKER)
+    window.viewport.show_side(right=True)  # alone, and it is finished
+    assert exported(qtbot, window, tmp_path / "crop.png").shape == (64, 96, 3)
+    window.session.cancel()
+
+
+def test_a_column_that_still_compresses_is_not_exported(
+    qtbot: QtBot, window: Window, inline: InlineEngine, photo: Callable[..., Path], tmp_path: Path
+) -> None:
+    open_photo(qtbot, window, photo())
+    window.viewport.set_mode(Mode.SIDE)
+    inline.held = (Compress,)
+    window.session.columns.choose(Column.THIRD, "jxl")
+    window.session.columns.choose(Column.FOURTH, "original")
+    qtbot.waitUntil(lambda: bool(inline.tasks(Compress)))
+    window.commands.export_crop(tmp_path / "crop.png")
+    assert window.messages.text == "The crop was not exported: column C has no finished picture now."
+    assert not (tmp_path / "crop.png").exists()
+    window.session.cancel()

@@ -22,6 +22,7 @@ from app.exporting import Form
 from app.gather import report_of
 from app.session import Session
 from app.state import Side
+from app.tasks import Compress
 from app.window import Window
 from models import codec
 from models.codec import Rate
@@ -162,6 +163,16 @@ def test_copying_a_box_gives_both_sides_in_their_own_pixels(qtbot: QtBot, opened
 def test_copying_without_a_box_takes_what_is_in_view(opened: Window) -> None:
     opened.actions_by_id["copy_crop"].trigger()
     assert clipboard().shape == (64, 96 * 2 + 8, 3)
+
+
+def test_a_crop_of_a_side_that_still_compresses_is_not_copied(opened: Window, inline: InlineEngine) -> None:
+    QApplication.clipboard().clear()
+    inline.held = (Compress,)
+    opened.session.choose(Side.RIGHT, "jxl")
+    opened.sharing.copy_crop()
+    assert opened.messages.text == "The crop was not copied: side B has no finished picture now."
+    assert QApplication.clipboard().image().isNull()
+    opened.session.cancel()
 
 
 def test_without_a_result_exporting_is_not_offered(qtbot: QtBot, window: Window, tmp_path: Path) -> None:
