@@ -288,6 +288,15 @@ def test_the_ladder_maps_quality_to_positions_and_weights() -> None:
     assert ladder.weight(2.0) == pytest.approx(1e-2)
 
 
+def test_equal_shares_of_a_ladder_are_equal_steps_of_log_lambda() -> None:
+    shares = torch.linspace(0, 1, 41)
+    positions = LITE_LADDER.equally(shares)
+    logs = torch.tensor([math.log(LITE_LADDER.weight(p)) for p in positions.tolist()])
+    assert torch.allclose(logs.diff(), (logs[-1] - logs[0]) / 40, atol=1e-4)
+    assert (positions[0], positions[-1]) == (0, LITE_LADDER.top)
+    assert torch.equal(RateLadder((0.01,)).equally(shares), torch.zeros(41))
+
+
 def test_gains_of_another_ladder_lie_on_the_lines_between_the_old_ones() -> None:
     old, new = RateLadder((1.0, 4.0, 16.0)), RateLadder((0.5, 1.0, 2.0, 16.0, 64.0))
     table = torch.tensor([[0.0, 8.0], [2.0, 4.0], [10.0, 4.5]])

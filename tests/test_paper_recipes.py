@@ -252,7 +252,7 @@ def test_the_target_is_absolute_and_easier_at_first(photos: Path, tmp_path: Path
     def term(bpp: float) -> float:
         bits = torch.full((2,), bpp * 64 * 64)
         made = replace(output, y_bits=0.75 * bits, z_bits=0.25 * bits)
-        return run._rate_term(x, made, position).item()
+        return run._rate_term(x, made, position, hard=True).item()
 
     for step, above, turn in ((0, 1.0, 0.15 * 1.43), (2, 2.0, 0.15)):
         run.step = step

@@ -346,12 +346,34 @@ def test_a_rate_above_the_bases_weighs_sixteen_times_one_below(
     with torch.no_grad():
         output = base(x, position, hard=True)
 
-    def rate(factor: float) -> float:
-        scaled = replace(output, y_bits=factor * output.y_bits, z_bits=factor * output.z_bits)
-        return run._rate_term(x, scaled, position).item()
+    def rate(*factors: float) -> float:
+        times = torch.tensor(factors)
+        scaled = replace(output, y_bits=times * output.y_bits, z_bits=times * output.z_bits)
+        return run._rate_term(x, scaled, position, hard=True).item()
 
-    assert rate(1.5) == pytest.approx(0.3 * 1.5, rel=1e-4)
-    assert rate(0.5) == pytest.approx(0.3 / 16 * 0.5, rel=1e-4)
+    assert rate(1.5, 1.5) == pytest.approx(0.3 * 1.5, rel=1e-4)
+    assert rate(0.5, 0.5) == pytest.approx(0.3 / 16 * 0.5, rel=1e-4)
+    # A crop at a low rate is not excused by another at a high one that spends less than it may.
+    assert rate(1.5, 0.1) == pytest.approx((0.3 * 1.5 + 0.3 / 16 * 0.1) / 2, rel=1e-4)
+
+
+def test_the_rates_held_against_each_other_are_rounded_alike(
+    photos: Path, tmp_path: Path, base: CompressionNetwork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rounds = (Round(2, warmup=1, batch=2, side=64, hard=0.5),)
+    run = trainer(photos, tmp_path / "run", base, replace(RECIPE, rounds=rounds))
+    seen: list[tuple[CompressionNetwork, bool]] = []
+    code = CompressionNetwork.code
+
+    def recorded(network: CompressionNetwork, *args: Tensor, hard: bool) -> tuple[Tensor, Tensor, Tensor]:
+        seen.append((network, hard))
+        return code(network, *args, hard=hard)
+
+    monkeypatch.setattr(CompressionNetwork, "code", recorded)
+    run.train_step()
+    run.train_step()
+    run.close()
+    assert seen == [(run.network, False), (run.base, False), (run.network, True), (run.base, True)]
 
 
 def test_small_faces_are_for_the_face_term(photos: Path, tmp_path: Path, base: CompressionNetwork) -> None:

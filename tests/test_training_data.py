@@ -76,6 +76,16 @@ def test_crops_are_a_function_of_seed_and_step(photos: Path) -> None:
         crops.close()
 
 
+def test_every_batch_sees_low_middle_and_high_rates(photos: Path) -> None:
+    crops = PhotoCrops(photos)
+    batches = [crops.cut(step, 4, CropPlan(side=32)).uniform for step in range(20)]
+    crops.close()
+    for drawn in batches:
+        assert (drawn.sort().values * 4).int().tolist() == [0, 1, 2, 3]
+    orders = {tuple(drawn.argsort().tolist()) for drawn in batches}
+    assert len(orders) > 5
+
+
 def test_crops_do_not_depend_on_what_is_kept_in_memory(photos: Path) -> None:
     plan = CropPlan(side=64)
     kept, read_again = PhotoCrops(photos), PhotoCrops(photos, cache_bytes=0)

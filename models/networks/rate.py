@@ -34,6 +34,18 @@ class RateLadder:
         """The position of a quality in 0..100."""
         return min(max(quality, 0.0), 100.0) / 100.0 * self.top
 
+    def equally(self, share: Tensor) -> Tensor:
+        """Positions for shares in 0..1 of the way from the lowest lambda to the highest, by its logarithm.
+
+        Any shape. Levels that lie closer together than others get no more of equally spread shares.
+        """
+        logs = share.new_tensor([math.log(weight) for weight in self.lambdas])
+        if len(logs) == 1:
+            return torch.zeros_like(share)
+        wanted = torch.lerp(logs[0], logs[-1], share)
+        low = (torch.searchsorted(logs, wanted) - 1).clamp(0, len(logs) - 2)
+        return low + ((wanted - logs[low]) / (logs[low + 1] - logs[low])).clamp(0, 1)
+
     def weight(self, position: float) -> float:
         """The lambda at a position, geometric between two trained ones."""
         if len(self.lambdas) == 1:

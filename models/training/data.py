@@ -150,7 +150,8 @@ class PhotoCrops:
     def cut(self, step: int, count: int, plan: CropPlan) -> Batch:
         """The batch of a step alone, made here and now. Raises DataError like `batch`."""
         rng = np.random.default_rng([self.seed, step])
-        positions = torch.from_numpy(rng.random(count).astype(np.float32))
+        strata = (rng.permutation(count) + rng.random(count)) / count
+        positions = torch.from_numpy(strata.astype(np.float32))
         crops, places = zip(*(self._crop(rng, plan) for _ in range(count)), strict=True)
         pixels = torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2)
         return Batch(pixels.float().div_(255), positions, places)
@@ -158,8 +159,9 @@ class PhotoCrops:
     def batch(self, step: int, count: int, plan: CropPlan) -> Batch:
         """The batch of a step, channels_last, and the next one already on its way in a thread.
 
-        Its uniform numbers in 0..1 choose each picture's rate. Raises DataError where the folder has
-        no picture of the size.
+        Its uniform numbers choose each picture's rate: one in every 1/count of 0..1, in random order, so
+        that each step sees low, middle and high rates. Raises DataError where the folder has no picture
+        of the size.
         """
         wanted = (step, count, plan)
         if self._ahead is not None and self._ahead[0] == wanted:

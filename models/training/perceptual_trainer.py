@@ -218,7 +218,7 @@ class PerceptualTrainer(Trainer):
             output = self.network(batch.x, position, hard=hard)
         latents = self.network.unscale(output.y_hat, position).detach()
         self.discriminator.requires_grad_(False)
-        terms = self.terms(batch.x, output, latents, position, mask, joined)
+        terms = self.terms(batch.x, output, latents, position, mask, joined, hard=hard)
         loss = terms.loss
         self._finish_step(loss if self.recipe.decoder_only else loss + self.network.entropy_bottleneck.loss())
         self.scalars = terms.scalars()
@@ -261,11 +261,14 @@ class PerceptualTrainer(Trainer):
         position: Tensor,
         mask: Tensor | None,
         joined: Joined = EVERYTHING,
+        *,
+        hard: bool = True,
     ) -> Terms:
         """The recipe's terms; training and validation both come through here, with the same weights.
 
         x: (B, 3, H, W) in 0..1; latents: (B, M, H/16, W/16) unscaled; mask: small faces, (B, 1, H, W);
-        joined: which of style and discriminator take part.
+        joined: which of style and discriminator take part; hard: whether the output's bits are those of
+        rounded latents.
         """
         weights = self.recipe.weights
         fake = judged(x, output, mask)
@@ -276,7 +279,7 @@ class PerceptualTrainer(Trainer):
             hinge = weights.adversarial == "hinge"
             gan = (hinge_generator if hinge else nonsaturating_generator)(self.discriminator(fake, latents))
         return Terms(
-            rate=zero if self.recipe.decoder_only else self._rate_term(x, output, position),
+            rate=zero if self.recipe.decoder_only else self._rate_term(x, output, position, hard=hard),
             mse=weights.mse * 255.0**2 * (fake - x).square().mean(),
             charbonnier=weights.charbonnier * charbonnier(fake, x),
             lpips=weights.lpips * lpips,
@@ -337,10 +340,12 @@ class PerceptualTrainer(Trainer):
         top, left = (int(rng.integers(max(size - side, 0) + 1)) for size in x.shape[2:])
         return (slice(None), slice(None), slice(top, top + side), slice(left, left + side))
 
-    def _rate_term(self, x: Tensor, output: NetworkOutput, position: Tensor) -> Tensor:
-        """lambda(R, R*) R / R*, where R* is what the squared-error model spends on the same crops.
+    def _rate_term(self, x: Tensor, output: NetworkOutput, position: Tensor, *, hard: bool) -> Tensor:
+        """Mean of lambda(R, R*) R / R*, where R* is what the squared-error model spends on the same crop.
 
-        With a target of its own lambda(R, R*) R, both in bits per pixel (Mentzer et al. 2020).
+        Each crop is held to what its own place on the ladder costs, and both rates are those of rounded
+        latents (`hard`) or of noisy ones: a mean over crops would let low rates overspend at the cost of
+        high ones. With a target of its own lambda(R, R*) R, both in bits per pixel (Mentzer et al. 2020).
         """
         recipe = self.recipe
         eased = self.step < recipe.easing.steps
@@ -350,11 +355,11 @@ class PerceptualTrainer(Trainer):
             wanted = recipe.target * (recipe.easing.target if eased else 1.0)
             bpp = ((output.y_bits + output.z_bits) / (x.shape[2] * x.shape[3])).mean()
             return rate_multiplexer(self.processes.mean(bpp), wanted, above, recipe.rate_below) * bpp
-        with torch.no_grad():
-            _, y_bits, z_bits = self.base.code(x, position, hard=True)
+        with torch.no_grad(), self.processes.noise():
+            _, y_bits, z_bits = self.base.code(x, position, hard=hard)
             target = (y_bits + z_bits).clamp(min=LEAST_BASE_BPP * x.shape[2] * x.shape[3])
-        share = ((output.y_bits + output.z_bits) / target).mean()
-        return rate_multiplexer(self.processes.mean(share), 1.0, above, recipe.rate_below) * share
+        share = (output.y_bits + output.z_bits) / target
+        return (rate_multiplexer(share, 1.0, above, recipe.rate_below) * share).mean()
 
     def _validate(self, writer: SummaryWriter) -> None:
         super()._validate(writer)

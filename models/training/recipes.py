@@ -85,6 +85,7 @@ _MSE_ROUNDS = (
     Round(4_000, rate=5e-4),  # 320 latents instead of 192, and a rate below the lowest
     Round(6_000, rate=5e-4),  # what the larger networks had not settled
     Round(6_000, rate=5e-4),  # again: the one before brought 1.7%
+    Round(5_000, rate=5e-4),  # rates drawn equally over log lambda from here on
     Round(66_000, rate=5e-4, side=256),
 )
 
@@ -179,10 +180,10 @@ QUEUE: tuple[tuple[str, int], ...] = (
     ("enh-po-elic-lite", 9),
     ("po-elic-lite", 9),
     ("hific-perceptual-lite", 9),
-    ("hflic-lite", 9),
-    ("hflic-realistic-lite", 6),
-    ("elic-lite", 10),
     ("hflic-lite", 10),
+    ("hflic-realistic-lite", 6),
+    ("elic-lite", 11),
+    ("hflic-lite", 11),
     ("hflic-realistic-lite", 9),
     ("elic-5-lite", 5),
 )

@@ -301,7 +301,7 @@ class Trainer:
         torch.manual_seed(self.recipe.seed * 1_000_003 + self.step)
         assert self.config.ladder is not None, "every recipe trains a network with gain units"
         self.optimizer.param_groups[0]["lr"] = part.learning_rate(inner)
-        return part, inner, batch, batch.uniform * self.config.ladder.top
+        return part, inner, batch, self.config.ladder.equally(batch.uniform)
 
     def _finish_step(self, loss: Tensor) -> None:
         """Backward, clip, move, average. Raises TrainingError for a gradient that is not finite."""
