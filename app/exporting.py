@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -15,6 +16,7 @@ from app.report import Box
 from app.session import Session
 from app.state import Key, Side, decoded_name
 from models.codec import CATALOGUE
+from models.paths import there
 
 
 class Form(Enum):
@@ -39,6 +41,7 @@ class FormLine:
     boxes: bool = True
 
 
+_LONGEST = 255  # bytes that file systems allow a name
 _PICTURES = ((".png", "PNG picture"), (".pdf", "PDF document"), (".svg", "SVG drawing"))
 _FOLDER = ("", "Folder")
 FORMS: dict[Form, FormLine] = {
@@ -149,9 +152,12 @@ def suggested(folder: Path, stem: str, form: Form, suffix: str, box: Box | None 
     end = FORMS[form].end
     if form is Form.LABELLED and box is not None and box.name:
         end = f"{end}-{'-'.join(box.name.split())}".replace("/", "-")
+    room = _LONGEST - len(os.fsencode(f"-{end}-999{suffix}"))
+    while len(os.fsencode(stem)) > max(room, 1):
+        stem = stem[:-1]
     first = folder / f"{stem}-{end}{suffix}"
     path, count = first, 2
-    while path.exists():
+    while there(path.exists):
         path, count = first.with_name(f"{stem}-{end}-{count}{suffix}"), count + 1
     return path
 
@@ -171,24 +177,28 @@ def _files(form: Form) -> set[str]:
 def objection(form: Form, path: Path, source: Path | None) -> str:
     """Why nothing can be written there, "" where it can."""
     folder = _FOLDER in FORMS[form].kinds and path.suffix.lower() not in _files(form)
+    if not path.name:
+        return "Give a name."
+    try:
+        if not path.parent.is_dir():
+            return f"The folder {path.parent} does not exist."
+        is_folder, is_file = path.is_dir(), path.is_file()
+        filled = is_folder and form is Form.EVIDENCE and any(path.iterdir())
+    except OSError as error:  # too long a name, a folder that may not be read, a drive that fell away
+        return f"Nothing can be written there: {error.strerror or error}."
     reasons = (
-        (not path.name, "Give a name."),
-        (not path.parent.is_dir(), f"The folder {path.parent} does not exist."),
         (path == source, "This is the picture itself: give another name."),
-        (path.is_dir() and not folder, "This is a folder: give a file name."),
-        (path.is_file() and folder, "This is a file: give a new name for the folder."),
-        (
-            form is Form.EVIDENCE and path.is_dir() and any(path.iterdir()),
-            "There is something in this folder already: give a new name.",
-        ),
+        (is_folder and not folder, "This is a folder: give a file name."),
+        (is_file and folder, "This is a file: give a new name for the folder."),
+        (filled, "There is something in this folder already: give a new name."),
     )
     return next((why for wrong, why in reasons if wrong), "")
 
 
 def warning(path: Path) -> str:
     """What will be lost by writing there, "" for nothing."""
-    if path.is_file():
+    if there(path.is_file):
         return f"{text.shortened(path.name)} exists and will be replaced."
-    if path.is_dir() and any(path.iterdir()):
+    if there(path.is_dir) and there(lambda: any(path.iterdir())):
         return "Files of the same names in this folder will be replaced."
     return ""

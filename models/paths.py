@@ -29,6 +29,14 @@ def absolute(path: Path) -> Path:
         return path
 
 
+def expanded(path: Path) -> Path:
+    """The path with a leading ~ as the home folder, or as it is where nobody has that name, as shells do."""
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        return path
+
+
 def own_folder(kind: Literal["config", "data", "log", "cache"]) -> Path | None:
     """The person's folder for this; None where no home is known, as for a service or in a container."""
     try:

@@ -27,6 +27,7 @@ from PySide6.QtWidgets import (
 from app.exporter import ANOTHER, Exporter, Order
 from app.exporting import FORMS, Form, Offer, boxes_words, objection, placed, suggested, warning
 from app.report import Box
+from models.paths import expanded
 
 _WIDE = 560
 _CHECKED = {True: Qt.CheckState.Checked, False: Qt.CheckState.Unchecked}
@@ -211,7 +212,7 @@ class ExportDialog(QDialog):
 
     def _place(self) -> Path:
         """What is written; a name without the format's suffix gets it."""
-        path = Path(self.path.text().strip()).expanduser()
+        path = expanded(Path(self.path.text().strip()))
         path = path if path.is_absolute() else self._folder / path
         return placed(self._form(), path, self._suffix())
 

@@ -152,6 +152,45 @@ def test_what_cannot_be_written_is_refused_in_words(qtbot: QtBot, window: Window
     dialog.reject()
 
 
+def test_names_that_cannot_be_looked_at_are_refused_in_words(
+    qtbot: QtBot, window: Window, tmp_path: Path, dead: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dialog = ask(qtbot, window)
+    for name, words in (
+        (str(tmp_path / ("x" * 300 + ".png")), "File name too long"),
+        (str(dead / "x.png"), "not connected"),
+        ("~nobody.with.this.name/x.png", "does not exist"),
+    ):
+        dialog.path.setText(name)
+        assert words in dialog.hint.text()
+        assert not dialog.export.isEnabled()
+    dialog.path.setText("~x.png")  # as in a shell: nobody's home is a name like any other
+    assert dialog.export.isEnabled()
+    dialog.form.setCurrentIndex(list(Form).index(Form.FILES))
+    (tmp_path / "locked").mkdir()
+
+    def refuse(path: Path) -> Iterator[Path]:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    dialog.path.setText(str(tmp_path / "locked"))
+    assert dialog.export.isEnabled()
+    dialog.form.setCurrentIndex(list(Form).index(Form.EVIDENCE))
+    dialog.kind.setCurrentIndex(dialog.kind.findData(""))
+    assert "Permission denied" in dialog.hint.text()
+    dialog.reject()
+
+
+def test_a_picture_with_a_very_long_name_is_exported_under_a_shorter_one(
+    qtbot: QtBot, window: Window, photo: Callable[..., Path], tmp_path: Path
+) -> None:
+    open_photo(qtbot, window, photo("\N{GREEK SMALL LETTER ALPHA}" * 125 + ".png", seed=5))
+    dialog = ask(qtbot, window)
+    assert dialog.export.isEnabled()
+    path = export(qtbot, window, dialog)
+    assert path.is_file() and path.name.endswith("-figure.png")
+
+
 def test_only_chosen_results_go_out_as_files(qtbot: QtBot, window: Window) -> None:
     dialog = ask(qtbot, window, Form.FILES)
     assert titles(dialog, checked=True) == ["A  WebP", "B  JPEG"]
