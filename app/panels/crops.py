@@ -22,6 +22,7 @@ from app import theme
 from app.crops import Crop
 from app.panels.box_tabs import BoxTabs
 from app.panels.tile import TileButton
+from app.panels.wheel import WheelGuard
 from app.session import Session
 from app.tiles import Tile, crop_psnr, tiles_of
 
@@ -78,6 +79,7 @@ class CropStrip(QFrame):
         self._later = QTimer(self, singleShot=True, interval=0)
         self._measuring = QTimer(self, singleShot=True)
         self._arrange(actions)
+        WheelGuard(self)
         self._connect()
 
     def sizeHint(self) -> QSize:  # noqa: N802

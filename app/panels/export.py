@@ -26,6 +26,7 @@ from PySide6.QtWidgets import (
 
 from app.exporter import ANOTHER, Exporter, Order
 from app.exporting import FORMS, Form, Offer, boxes_words, objection, placed, suggested, warning
+from app.panels.wheel import WheelGuard
 from app.report import Box
 from models.paths import expanded
 
@@ -69,6 +70,7 @@ class ExportDialog(QDialog):
         self.stage = QLabel()
         self.export, self.cancel = QPushButton("Export"), QPushButton("Cancel")
         self._arrange()
+        WheelGuard(self)
         self._fill(every=form is Form.EVIDENCE)
         self._connect()
         self.form.setCurrentIndex(list(Form).index(form))

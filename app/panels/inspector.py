@@ -25,6 +25,7 @@ from app.panels.metrics import MetricsTable, values_of
 from app.panels.rate import RateControl
 from app.panels.rd_plot import RdPlot
 from app.panels.side import SidePanel
+from app.panels.wheel import WheelGuard
 from app.points import points_of, show_point
 from app.raster import Raster
 from app.session import Session
@@ -73,11 +74,13 @@ class Inspector(QScrollArea):
         column.addWidget(self.faces)
         column.addStretch()
         self.setWidget(body)
+        WheelGuard(body)
         self._connect()
 
     def add_card(self, card: QWidget) -> None:
         """Put a card below those of the sides."""
         self._column.insertWidget(self._column.indexOf(self.columns), card)
+        WheelGuard(card)
 
     def set_save_menus(self, menus: dict[Side, QMenu]) -> None:
         """What the save buttons offer."""
