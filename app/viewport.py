@@ -11,6 +11,7 @@ from app.kinds import Kind
 
 SMALLEST, LARGEST = 1 / 64, 64.0
 ZOOM_STEP = 2**0.25
+_ROUNDING = 1e-6  # far below what the finest wheel turns, or the scale would never leave 100% again
 GAINS = (1, 2, 4, 8, 16)
 
 
@@ -182,13 +183,14 @@ class Viewport(QObject):
         self._clamp()
         self.changed.emit()
 
+    def zoom_by(self, factor: float) -> None:
+        """Zoom by a factor about the middle."""
+        self.zoom_to(self._stepped(factor))
+
     def zoom_at(self, factor: float, at: QPointF, pane: QRectF) -> None:
         """Zoom by a factor and keep the picture point under `at` (widget coordinates) where it is."""
         fixed = self.to_picture(at, pane)
-        scale = min(max(self.scale * factor, SMALLEST), LARGEST)
-        if abs(scale - 1.0) < 0.02 or (self.scale < 1.0 < scale) or (scale < 1.0 < self.scale):
-            scale = 1.0  # 100% is where pixels are themselves: stop there when passing
-        self.scale = scale
+        self.scale = min(max(self._stepped(factor), SMALLEST), LARGEST)
         self.fitted = False
         offset = (at - pane.center()) * self.ratio / self.scale
         self.centre = fixed - offset
@@ -263,6 +265,12 @@ class Viewport(QObject):
         """The picture rectangle a frame shows, cut to the picture."""
         seen = QRectF(self.to_picture(frame.topLeft(), frame), self.to_picture(frame.bottomRight(), frame))
         return seen.intersected(QRectF(QPointF(), self._picture))
+
+    def _stepped(self, factor: float) -> float:
+        """The scale times a factor; 100%, where pixels are themselves, is never passed without a stop."""
+        scale = self.scale * factor
+        passed = self.scale < 1.0 < scale or scale < 1.0 < self.scale
+        return 1.0 if passed or abs(scale - 1.0) < _ROUNDING else scale
 
     def _refit(self) -> None:
         if not self.fitted or self._picture.isEmpty() or self._pane.isEmpty():

@@ -7,7 +7,7 @@ from PySide6.QtWidgets import QAbstractSpinBox, QComboBox, QSlider, QWidget
 
 
 class WheelGuard(QObject):
-    """Lets the wheel pass through the choices, sliders and numbers in a widget to what scrolls behind them."""
+    """Lets the wheel pass through the choices, sliders and numbers in a widget to what scrolls them."""
 
     def __init__(self, root: QWidget) -> None:
         super().__init__(root)

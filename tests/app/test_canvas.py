@@ -56,9 +56,9 @@ def picture_at(canvas: Canvas, at: QPointF) -> QPointF:
     return canvas.viewport.to_picture(at, frame)
 
 
-def wheel(canvas: Canvas, at: QPoint, steps: int) -> None:
+def wheel(canvas: Canvas, at: QPoint, steps: float) -> None:
     event = QWheelEvent(
-        QPointF(at), QPointF(canvas.mapToGlobal(at)), QPoint(), QPoint(0, 120 * steps),
+        QPointF(at), QPointF(canvas.mapToGlobal(at)), QPoint(), QPoint(0, round(120 * steps)),
         Qt.MouseButton.NoButton, Qt.KeyboardModifier.NoModifier, Qt.ScrollPhase.NoScrollPhase, False,
     )  # fmt: skip
     QApplication.sendEvent(canvas, event)
@@ -226,6 +226,22 @@ def test_zooming_passes_through_exactly_100_percent(canvas: Canvas) -> None:
         wheel(canvas, QPoint(200, 150), 1)
         scales.append(canvas.viewport.scale)
     assert 1.0 in scales
+
+
+@pytest.mark.parametrize("turn", [1 / 120, 2 / 120, 8 / 120, 0.5])
+@pytest.mark.parametrize("way", [1, -1])
+def test_a_fine_wheel_stops_at_100_percent_and_goes_on(canvas: Canvas, turn: float, way: int) -> None:
+    raster = from_picture(Picture(scene(1777, 1333)))
+    load(canvas, raster, raster)
+    canvas.viewport.zoom_to(0.99 if way > 0 else 1.01)
+    scales = [canvas.viewport.scale]
+    for _ in range(20):
+        wheel(canvas, QPoint(200, 150), way * turn)
+        scales.append(canvas.viewport.scale)
+    assert scales.count(1.0) == 1
+    assert sorted(scales, reverse=way < 0) == scales
+    assert len(set(scales)) == len(scales)
+    assert abs(scales[-1] - 1) > 0.02
 
 
 def test_zoom_and_centre_survive_every_mode_and_result(canvas: Canvas) -> None:

@@ -1,4 +1,4 @@
-"""The mouse wheel scrolls a panel and changes nothing a person has not chosen with the keyboard or a click."""
+"""The mouse wheel scrolls a panel; it turns only a control that has the keyboard."""
 
 from __future__ import annotations
 

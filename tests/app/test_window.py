@@ -51,6 +51,21 @@ def test_keys_change_the_mode_and_the_zoom(qtbot: QtBot, window: Window, photo: 
     settle(qtbot, window)
 
 
+@pytest.mark.parametrize("begin", [0.3, 0.5, 0.5**0.5, 0.9999, 1.0001, 3.0])
+def test_plus_and_minus_stop_at_100_percent_and_go_on(
+    qtbot: QtBot, window: Window, photo: Callable[..., Path], begin: float
+) -> None:
+    open_photo(qtbot, window, photo())
+    window.viewport.zoom_to(begin)
+    key = Qt.Key.Key_Plus if begin < 1 else Qt.Key.Key_Minus
+    scales = []
+    for _ in range(7):
+        qtbot.keyClick(window.canvas, key)
+        scales.append(window.viewport.scale)
+    assert scales.count(1.0) == 1
+    assert scales[-1] > 1 if begin < 1 else scales[-1] < 1
+
+
 def test_difference_mode_shows_the_difference(
     qtbot: QtBot, window: Window, photo: Callable[..., Path]
 ) -> None:
