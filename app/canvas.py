@@ -71,6 +71,7 @@ class Canvas(QWidget):
         self.setAccessibleName("Picture")
         self.setAccessibleDescription("The two sides drawn over each other, divided by the split line")
         viewport.changed.connect(self.update)
+        viewport.changed.connect(self._tell_hovered)
         viewport.mode_changed.connect(self._mode_changed)
 
     # What the window tells
@@ -83,6 +84,7 @@ class Canvas(QWidget):
             del self._images[which]
         else:
             self._images[which] = (raster, [_image(raster, k) for k in range(len(raster.levels))])
+        self._tell_hovered()
         self.update()
 
     def show_label(self, which: str, label: Label) -> None:
@@ -305,8 +307,7 @@ class Canvas(QWidget):
         else:
             self.viewport.pan(at - self._drag_from)
             self._drag_from = at
-        point = self.viewport.to_picture(at, self.frame_at(at))
-        self.hovered.emit(QPoint(int(point.x() // 1), int(point.y() // 1)))
+        self._tell_hovered()
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:  # noqa: N802
         """Let go."""
@@ -347,6 +348,12 @@ class Canvas(QWidget):
         """Whether what is about to be drawn there must not be: it would cover what is looked at."""
         self._label_boxes.append(box.adjusted(-_MARGIN, -_MARGIN, _MARGIN, _MARGIN))
         return self._cursor is not None and self._label_boxes[-1].contains(self._cursor)
+
+    def _tell_hovered(self) -> None:
+        """Also where the mouse rests, and what is under it becomes something else."""
+        if self._cursor is not None:
+            point = self.viewport.to_picture(self._cursor, self.frame_at(self._cursor))
+            self.hovered.emit(QPoint(int(point.x() // 1), int(point.y() // 1)))
 
     def _look_under(self, at: QPointF | None) -> None:
         """A label steps aside while the cursor is on it."""

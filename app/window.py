@@ -283,6 +283,10 @@ class Window(QMainWindow):
 
     @Slot(object)
     def _hovered(self, point: QPoint | None) -> None:
+        original = self.canvas.raster("original") if self.viewport.original_held else None
+        if original is not None:
+            self.status.show_pixel(point, {"Original": original})
+            return
         sides = {side.letter: self.canvas.raster(side.value) for side in Side}
         self.status.show_pixel(point, sides, self.looking.difference_at(point))
 

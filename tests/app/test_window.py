@@ -122,6 +122,36 @@ def test_hovering_reads_out_both_sides(qtbot: QtBot, window: Window, photo: Call
     assert " B " in words
 
 
+def test_what_is_read_out_follows_keys_while_the_mouse_rests(
+    qtbot: QtBot, window: Window, photo: Callable[..., Path]
+) -> None:
+    open_photo(qtbot, window, photo("big.png", 900, 700))
+    qtbot.mouseMove(window.canvas, QPoint(40, 30))
+    qtbot.mouseMove(window.canvas, window.canvas.rect().center())
+    x, y = (int(part) for part in window.status.pixel_words.split()[1:4:2])
+
+    def colours(which: str) -> str:
+        raster = window.canvas.raster(which)
+        colour = raster.colour_at(x, y) if raster is not None else None
+        assert colour is not None
+        return "{} {} {}".format(*colour)
+
+    before = f"A {colours('left')}   B {colours('right')}"
+    assert before in window.status.pixel_words
+    qtbot.keyClick(window.canvas, Qt.Key.Key_X)
+    swapped = f"A {colours('left')}   B {colours('right')}"
+    assert swapped != before
+    assert swapped in window.status.pixel_words
+    window.viewport.hold_original(True)
+    assert window.status.pixel_words.endswith(f"Original {colours('original')}")
+    window.viewport.hold_original(False)
+    assert swapped in window.status.pixel_words
+    qtbot.keyClick(window.canvas, Qt.Key.Key_D)
+    qtbot.waitUntil(lambda: "\N{GREEK CAPITAL LETTER DELTA}" in window.status.pixel_words)
+    qtbot.keyClick(window.canvas, Qt.Key.Key_Right)
+    assert int(window.status.pixel_words.split()[1]) > x
+
+
 def test_help_lists_every_key_of_the_table(qtbot: QtBot, window: Window) -> None:
     window.commands.command("shortcuts")()
     dialog = QApplication.activeModalWidget()
