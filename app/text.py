@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from html import escape
 
 DASH = "\N{EN DASH}"
 DOT = " \N{MIDDLE DOT} "
@@ -55,6 +56,16 @@ def shortened(name: str, longest: int = 36) -> str:
         return name
     ending = longest // 2
     return f"{name[: longest - ending - 1]}\N{HORIZONTAL ELLIPSIS}{name[-ending:]}"
+
+
+def caption(name: str) -> str:
+    """A file's name for a button or a menu, which take an & for the mark of a key."""
+    return shortened(name).replace("&", "&&")
+
+
+def tip(words: str) -> str:
+    """Words with a file's name for a tooltip, which would read tags in it."""
+    return f'<p style="white-space: pre-wrap">{escape(words)}</p>' if "<" in words else words
 
 
 def _three(value: float) -> str:

@@ -20,7 +20,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from app import actions, bars, facts, keeping, labels, theme
+from app import actions, bars, facts, keeping, labels, text, theme
 from app.canvas import Canvas
 from app.commands import Commands, sample_photo
 from app.dropping import DropTarget
@@ -163,8 +163,8 @@ class Window(QMainWindow):
     def _fill_recent(self) -> None:
         self._recent_menu.clear()
         for path in self._settings.recent_paths():
-            action = self._recent_menu.addAction(path.name.replace("&", "&&"))
-            action.setToolTip(str(path))
+            action = self._recent_menu.addAction(text.caption(path.name))
+            action.setToolTip(text.tip(str(path)))
             action.triggered.connect(partial(self.commands.open_paths, [path]))
         self._recent_menu.setEnabled(not self._recent_menu.isEmpty())
         self.empty.show_recent(self._settings.recent_paths())

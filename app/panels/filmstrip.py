@@ -39,7 +39,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from app import theme
+from app import text, theme
 from app.session import Session
 
 CELL = QSize(112, 98)
@@ -80,7 +80,7 @@ class _Pictures(QAbstractListModel):
         if role == Qt.ItemDataRole.DisplayRole:
             return path.name
         if role == Qt.ItemDataRole.ToolTipRole:
-            return f"{path}\n{problem}" if (problem := self._session.gallery.problem(path)) else str(path)
+            return text.tip("\n".join(filter(None, (str(path), self._session.gallery.problem(path)))))
         if role == Qt.ItemDataRole.AccessibleTextRole:
             return f"{path.name}, {index.row() + 1} of {len(self.paths)}"
         if role == Qt.ItemDataRole.UserRole:

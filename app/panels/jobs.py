@@ -147,6 +147,8 @@ class JobRow(QWidget):
         super().__init__(parent)
         self._words = QElidingLabel("")
         self.line = QLabel()
+        for label in (self._words, self.line):
+            label.setTextFormat(Qt.TextFormat.PlainText)
         self.line.setObjectName("quiet")
         self._bar = QProgressBar()
         self._bar.setTextVisible(False)

@@ -17,7 +17,7 @@ from PySide6.QtWidgets import (
 )
 from superqt import QElidingLabel
 
-from app import theme
+from app import text, theme
 from app.panels.side import BUSY_AFTER_MS
 from app.state import Side
 
@@ -98,9 +98,10 @@ class EmptyState(QWidget):
         heading.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._recent.addWidget(heading)
         for path in self._paths[:_SHOWN_RECENT]:
-            link = QPushButton(path.name)
+            link = QPushButton(text.caption(path.name))
+            link.setAccessibleName(path.name)
             link.setFlat(True)
-            link.setToolTip(str(path))
+            link.setToolTip(text.tip(str(path)))
             link.setCursor(Qt.CursorShape.PointingHandCursor)
             link.setStyleSheet("QPushButton { border: none; background: transparent; padding: 3px; }")
             link.clicked.connect(lambda _=False, path=path: self.path_wanted.emit(path))
@@ -201,6 +202,7 @@ class OpeningStrip(QFrame):
         self._over = parent
         self.setObjectName("card")
         self._text = QElidingLabel("")
+        self._text.setTextFormat(Qt.TextFormat.PlainText)
         self._text.setElideMode(Qt.TextElideMode.ElideMiddle)
         self._bar = QProgressBar()
         self._bar.setTextVisible(False)

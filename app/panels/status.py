@@ -21,6 +21,7 @@ class StatusLine(QStatusBar):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._picture = QElidingLabel("")
+        self._picture.setTextFormat(Qt.TextFormat.PlainText)
         self._picture.setElideMode(Qt.TextElideMode.ElideMiddle)
         self._pixel = QLabel()
         self._pixel.setAccessibleName("Colours under the cursor")
@@ -42,7 +43,7 @@ class StatusLine(QStatusBar):
     def show_picture(self, details: str) -> None:
         """What is open."""
         self._picture.setText(details)
-        self._picture.setToolTip(details)
+        self._picture.setToolTip(text.tip(details))
 
     def show_news(self, words: str) -> None:
         """What just happened."""

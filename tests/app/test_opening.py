@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PySide6.QtCore import QMimeData, QPoint, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QImage
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QPushButton
 from pytestqt.qtbot import QtBot
 
 from app.panels.metrics import BETTER
@@ -225,6 +225,33 @@ def test_recent_files_are_offered_again(qtbot: QtBot, window: Window, photo: Cal
     entries[1].trigger()
     settle(qtbot, window)
     assert "one.png" in window.windowTitle()
+
+
+def test_recent_files_are_offered_by_names_that_are_short_and_as_they_are(
+    qtbot: QtBot, window: Window, tmp_path: Path
+) -> None:
+    paths = [tmp_path / "<i>Tom & Jerry.png", tmp_path / f"{'long ' * 40}name.png"]
+    for path in reversed(paths):
+        window.remember(path)
+    links = [link for link in window.empty.findChildren(QPushButton) if link.isFlat()][-2:]
+    for offered in (links, window._recent_menu.actions()):
+        first, second = offered
+        assert first.text() == "<i>Tom && Jerry.png"
+        assert "&lt;i&gt;Tom &amp; Jerry.png" in first.toolTip()
+        assert second.text().endswith("name.png")
+        assert len(second.text()) < 40
+        assert second.toolTip() == str(paths[1])
+    assert max(link.width() for link in links) < window.empty.width()
+    assert links[1].accessibleName() == paths[1].name
+
+
+def test_a_name_with_tags_is_written_as_it_is(
+    qtbot: QtBot, window: Window, photo: Callable[..., Path], tmp_path: Path
+) -> None:
+    open_photo(qtbot, window, photo("a <b>bold<i>one.png"))
+    label = window.status._picture
+    assert label.textFormat() is Qt.TextFormat.PlainText
+    assert "&lt;b&gt;" in label.toolTip()
 
 
 def test_the_sample_photo_leaves_no_trace_in_the_recent_files(qtbot: QtBot, window: Window) -> None:
