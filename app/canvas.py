@@ -29,6 +29,7 @@ from app.text import DOT
 from app.viewport import ZOOM_STEP, Mode, Pane, Viewport
 
 _MARGIN, _PADDING = 12.0, 8.0
+_FEWEST = 5  # letters of a title that still say something, with that of its side
 _WAYS: dict[int, QPointF] = {
     Qt.Key.Key_Left: QPointF(-1, 0),
     Qt.Key.Key_Right: QPointF(1, 0),
@@ -230,17 +231,17 @@ class Canvas(QWidget):
             self._draw_label(painter, label, pane.rect, right=pane.which == "right" and not stacked)
 
     def _draw_label(self, painter: QPainter, label: Label, room: QRectF, right: bool) -> None:
-        """Draw into a corner; text that does not fit is left out rather than drawn over the other side."""
-        if not label.title:
-            return
+        """Draw into a corner; text that does not fit is cut rather than drawn over the other side."""
         bold = QFont(self.font())
         bold.setBold(True)
         title, line = QFontMetricsF(bold), QFontMetricsF(self.font())
-        while label.line and line.horizontalAdvance(label.line) + 2 * _PADDING + _MARGIN > room.width():
+        space = room.width() - _MARGIN - 2 * _PADDING
+        label = Label(title.elidedText(label.title, Qt.TextElideMode.ElideRight, space), label.line)
+        while label.line and line.horizontalAdvance(label.line) > space:
             label = Label(label.title, label.line.rpartition(DOT)[0])  # what comes first matters most
         wide = max(title.horizontalAdvance(label.title), line.horizontalAdvance(label.line)) + 2 * _PADDING
         high = title.height() + (line.height() if label.line else 0) + 2 * _PADDING - 4
-        if wide + _MARGIN > room.width() or (room.height() and high + _MARGIN > room.height()):
+        if len(label.title) < _FEWEST or (room.height() and high + _MARGIN > room.height()):
             return
         left = room.right() - _MARGIN - wide if right else room.left() + _MARGIN
         box = QRectF(left, room.top() + _MARGIN, wide, high)

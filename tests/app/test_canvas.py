@@ -181,6 +181,23 @@ def test_labels_stand_in_the_corners_and_leave_the_middle_free(canvas: Canvas) -
     assert not changed[:, 200:500].any()
 
 
+def test_a_title_too_wide_for_its_column_is_cut_and_stays_in_it(canvas: Canvas) -> None:
+    grey = flat((90, 90, 90), 400, 400)
+    load(canvas, grey, grey)
+    canvas.show_raster("third", grey)
+    canvas.viewport.set_extra(("third",))
+    canvas.viewport.set_mode(Mode.SIDE)
+    canvas.set_chrome(True)
+    bare = painted(canvas)
+    for which, letter in (("left", "A"), ("right", "B"), ("third", "C")):
+        canvas.show_label(which, Label(f"{letter}  {'HFLIC (MSE) ' * 4}", "0.250 bpp"))
+        changed = np.abs(painted(canvas).astype(int) - bare).max(axis=2) > 0
+        begin, end = {"left": (0, 133), "right": (133, 267), "third": (267, 400)}[which]
+        assert changed[:, begin:end].any(), which
+        assert not changed[:, :begin].any() and not changed[:, end:].any(), which
+        canvas.show_label(which, Label())
+
+
 def test_dragging_near_the_line_moves_it(canvas: Canvas, qtbot: QtBot) -> None:
     load(canvas, flat((200, 0, 0)), flat((0, 0, 200)))
     canvas.viewport.set_split(0.5)
