@@ -294,6 +294,7 @@ ACTIONS: tuple[Action, ...] = (
         3,
         ("Tab",),
         tip="Nothing but the picture",
+        enabled=_picture,
         toggle=True,
         canvas_only=True,
     ),

@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QUrl
+from PySide6.QtCore import Qt, QUrl
 from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QApplication, QFileDialog
 
@@ -242,11 +242,9 @@ class Commands:
         self._window.viewport.set_gain(GAINS[min(max(at, 0), len(GAINS) - 1)])
 
     def _full_screen(self) -> None:
+        """In, and out to what the window was: a maximised one stays so beneath."""
         window = self._window
-        if window.isFullScreen():
-            window.showNormal()
-        else:
-            window.showFullScreen()
+        window.setWindowState(window.windowState() ^ Qt.WindowState.WindowFullScreen)
 
     def _show_log(self) -> None:
         path = log_path()

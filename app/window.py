@@ -208,6 +208,7 @@ class Window(QMainWindow):
             self.actions_by_id[line.id].setEnabled(line.enabled(now))
         self._show_lock()
         self.actions_by_id["faces"].setChecked(self.faces_shown)
+        self.actions_by_id["chrome"].setChecked(not self.canvas.chrome)
         self.actions_by_id["filmstrip"].setChecked(self.sharing.filmstrip.wanted)
         self.looking.refresh()
         self.actions_by_id["restore"].setChecked(self._settings.restore)
@@ -315,6 +316,8 @@ class Window(QMainWindow):
         for widget in (self.inspector, self.tools, self.status, self.menuBar()):
             widget.setVisible(shown)
         self.canvas.set_chrome(shown)
+        if not shown:
+            self.canvas.setFocus()  # whose key brings them back
         self.looking.set_chrome(shown)
         self.sharing.set_chrome(shown)
 
@@ -353,6 +356,8 @@ class Window(QMainWindow):
         super().changeEvent(event)
         if event.type() is QEvent.Type.PaletteChange and hasattr(self, "tools"):
             self._restyle()
+        elif event.type() is QEvent.Type.WindowStateChange and hasattr(self, "tools"):
+            self.actions_by_id["full_screen"].setChecked(self.isFullScreen())
         elif event.type() is QEvent.Type.ActivationChange and self.isActiveWindow():
             self.session.catalogue.weights.look()
 

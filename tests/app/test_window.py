@@ -112,6 +112,37 @@ def test_x_swaps_and_tab_hides_the_chrome(qtbot: QtBot, window: Window, photo: C
     assert window.inspector.isVisible()
 
 
+def test_panels_are_hidden_only_beside_a_picture(
+    qtbot: QtBot, window: Window, photo: Callable[..., Path]
+) -> None:
+    hide = window.actions_by_id["chrome"]
+    assert not hide.isEnabled()
+    open_photo(qtbot, window, photo())
+    window.activateWindow()
+    window.inspector.rate._spin.setFocus()
+    hide.trigger()
+    assert hide.isChecked()
+    assert not window.inspector.isVisible()
+    qtbot.waitUntil(window.canvas.hasFocus)
+    qtbot.keyClick(window.canvas, Qt.Key.Key_Tab)
+    assert window.inspector.isVisible()
+    assert not hide.isChecked()
+
+
+@pytest.mark.parametrize("before", [Qt.WindowState.WindowNoState, Qt.WindowState.WindowMaximized])
+def test_full_screen_goes_back_to_what_the_window_was(window: Window, before: Qt.WindowState) -> None:
+    full = window.actions_by_id["full_screen"]
+    window.setWindowState(before)
+    full.trigger()
+    assert window.isFullScreen() and full.isChecked()
+    full.trigger()
+    assert window.windowState() == before
+    assert not full.isChecked()
+    full.trigger()
+    window.setWindowState(before)  # as a desktop does
+    assert not full.isChecked()
+
+
 def test_hovering_reads_out_both_sides(qtbot: QtBot, window: Window, photo: Callable[..., Path]) -> None:
     open_photo(qtbot, window, photo())
     centre = window.canvas.rect().center()
