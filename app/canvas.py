@@ -145,7 +145,7 @@ class Canvas(QWidget):
         size = QSizeF(self.size())
         panes = self.panes()
         for pane in panes:
-            which = self._drawn(pane)
+            which = self.drawn(pane)
             clip = pane.rect.intersected(dirty)
             if which not in self._images or clip.isEmpty():
                 continue
@@ -171,7 +171,8 @@ class Canvas(QWidget):
             for layer in self.layers:
                 layer.paint_over(painter)
 
-    def _drawn(self, pane: Pane) -> str:
+    def drawn(self, pane: Pane) -> str:
+        """Whose pixels a pane shows now."""
         held = self.viewport.original_held and "original" in self._images
         return "original" if held else pane.which
 

@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt, QUrl
+from PySide6.QtCore import QPointF, Qt, QUrl
 from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QApplication, QFileDialog
 
@@ -183,30 +183,27 @@ class Commands:
 
     def export_crop(self, path: Path) -> None:
         """Write what is in view, in the picture's own pixels; that some of it is not finished is told."""
-        window, view = self._window, self._window.viewport
+        window, view, canvas = self._window, self._window.viewport, self._window.canvas
         if self._refused_crop():
             return
-        size = window.canvas.size().toSizeF()
-        panes = view.panes(size)
-        names = self._in_view()
-        shown = [raster for name in names if (raster := window.canvas.raster(name)) is not None]
-        seen = view.visible(view.frame(panes[0], size))
+        panes, names = canvas.panes(), self._in_view()
+        shown = [raster for name in names if (raster := canvas.raster(name)) is not None]
+        seen = view.visible(canvas.frame_at(QPointF()))
         crop = Crop(int(seen.left()), int(seen.top()), -int(-seen.right() // 1), -int(-seen.bottom() // 1))
         at = None
         if view.mode is Mode.SPLIT and len(shown) == 2:
-            corner = view.to_picture(panes[1].rect.topLeft(), view.frame(panes[1], size))
+            corner = view.to_picture(panes[1].rect.topLeft(), canvas.frame_at(QPointF()))
             at = round(corner.y() if view.across else corner.x())
-        difference = view.mode is Mode.DIFFERENCE and not view.original_held
-        gain, kind = (view.gain, view.kind) if difference else (1, Kind.ABSOLUTE)
+        gain, kind = (view.gain, view.kind) if names == ["difference"] else (1, Kind.ABSOLUTE)
         digests = tuple(raster.digest for raster in shown)
         task = ExportCrop(path, crop, digests, at, gain, kind, view.across)
         if shown:
             window.session.save(task, shown)
 
     def _in_view(self) -> list[str]:
-        view = self._window.viewport
-        panes = view.panes(self._window.canvas.size().toSizeF())
-        return ["original"] if view.original_held else [pane.which for pane in panes]
+        """What is drawn, each picture once."""
+        canvas = self._window.canvas
+        return list(dict.fromkeys(canvas.drawn(pane) for pane in canvas.panes()))
 
     def _refused_crop(self) -> bool:
         why = unfinished(self._window.session, self._in_view())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import partial
 
-from PySide6.QtCore import QObject, QPoint, QPointF, QSizeF, Signal
+from PySide6.QtCore import QObject, QPoint, QPointF, Signal
 from PySide6.QtGui import QAction
 
 from app.canvas import Canvas
@@ -103,7 +103,7 @@ class Looking(QObject):
     def look_at(self, crop: Crop) -> None:
         """Bring a box to the middle, at the scale a person chose unless the box would not fit."""
         view, canvas = self._canvas.viewport, self._canvas
-        frame = view.frame(view.panes(QSizeF(canvas.size()))[0], QSizeF(canvas.size()))
+        frame = canvas.frame_at(QPointF())
         room = frame.size() * view.ratio * SHARE
         most = min(room.width() / crop.width, room.height() / crop.height)
         if view.fitted or view.scale == self._jumped_to or view.scale * SHARE > most:
@@ -119,8 +119,7 @@ class Looking(QObject):
     def _box_here(self) -> None:
         """A box in the middle of what is seen, a third of it wide: boxes without a mouse."""
         view, canvas = self._canvas.viewport, self._canvas
-        frame = view.frame(view.panes(QSizeF(canvas.size()))[0], QSizeF(canvas.size()))
-        seen = view.visible(frame)
+        seen = view.visible(canvas.frame_at(QPointF()))
         side = max(round(min(seen.width(), seen.height()) / 3), 1)
         middle = seen.center()
         self._session.crops.add(round(middle.x() - side / 2), round(middle.y() - side / 2), side, side)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PySide6.QtCore import QSizeF, QStandardPaths, Qt
+from PySide6.QtCore import QPointF, QStandardPaths, Qt
 from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QApplication, QFileDialog
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from app.window import Window
 
 DETAIL = 512  # pixels: a view up to this wide and high is a detail worth a box in a figure
+LARGEST_COPY = 16_000_000  # pixels: more would stop the window, here and whenever it is pasted
 _GAP = 8  # white pixels between copied crops
 _FIGURES = (".png", ".pdf", ".svg")
 _NO_RESULT = "There is no result to export yet: wait until a side is compressed."
@@ -97,7 +98,7 @@ class Sharing:
     def copy_crop(self) -> None:
         """Put the selected box, or what is in view, of both sides on the clipboard, in its own pixels.
 
-        That a side is not finished is told.
+        That a side is not finished, or that it is too much for a clipboard, is told.
         """
         box, session = self.box(), self._window.session
         rasters = [raster for side in Side if (raster := session.view(side).raster) is not None]
@@ -106,17 +107,14 @@ class Sharing:
         if why := unfinished(session, [side.value for side in Side]):
             self._window.tell(f"The crop was not copied: {why}.", Level.WARNING)
             return
-        rows, columns = slice(box.y, box.y + box.height), slice(box.x, box.x + box.width)
-        parts: list[np.ndarray[tuple[int, ...], np.dtype[np.uint8]]] = []
-        for raster in rasters:
-            if parts:
-                parts.append(np.full((box.height, _GAP, 4), 255, np.uint8))
-            parts.append(raster.levels[0][rows, columns])
-        made = np.ascontiguousarray(np.concatenate(parts, axis=1))
-        height, width = made.shape[:2]
-        image = QImage(made.data, width, height, made.strides[0], QImage.Format.Format_RGB32)
-        QApplication.clipboard().setImage(image.copy())
         name = f"The box {box.name}" if box.name else "The crop in view"
+        pixels = len(rasters) * box.width * box.height
+        if pixels > LARGEST_COPY:
+            size = f"{pixels / 1e6:.0f} megapixels"
+            words = f"{name} is too large to copy, {size}: draw a smaller box, or export it."
+            self._window.tell(words, Level.WARNING)
+            return
+        QApplication.clipboard().setImage(_beside(rasters, box))
         self._window.tell(f"{name} was copied from {'both sides' if len(rasters) > 1 else 'the side'}.")
 
     def box(self) -> Box | None:
@@ -127,9 +125,7 @@ class Sharing:
         window, raster = self._window, self._window.session.anything
         if raster is None:
             return None
-        size = QSizeF(window.canvas.size())
-        pane = window.viewport.panes(size)[0]
-        seen = window.viewport.visible(window.viewport.frame(pane, size))
+        seen = window.viewport.visible(window.canvas.frame_at(QPointF()))
         left, top = int(seen.left()), int(seen.top())
         right, bottom = (
             min(int(-(-seen.right() // 1)), raster.width),
@@ -185,6 +181,18 @@ class Sharing:
         )
         if chosen:
             self._window.commands.open_paths([Path(chosen)])
+
+
+def _beside(rasters: Sequence[Raster], box: Box) -> QImage:
+    """A box of each raster in a row, with gaps between them."""
+    step = box.width + _GAP
+    image = QImage(step * len(rasters) - _GAP, box.height, QImage.Format.Format_RGB32)
+    image.fill(Qt.GlobalColor.white)
+    pixels = np.frombuffer(image.bits(), np.uint8).reshape(box.height, -1, 4)
+    for at, raster in enumerate(rasters):
+        crop = raster.levels[0][box.y : box.y + box.height, box.x : box.x + box.width]
+        pixels[:, at * step : at * step + box.width] = crop
+    return image
 
 
 def _usual(folder: str) -> Path:

@@ -207,6 +207,27 @@ def test_export_crop_writes_what_is_in_view(
     assert (side[:, side.shape[1] // 2] == 255).all()  # the gap
 
 
+def test_one_picture_alone_side_by_side_is_exported_as_wide_as_it_is_seen(
+    qtbot: QtBot, window: Window, photo: Callable[..., Path], tmp_path: Path
+) -> None:
+    open_photo(qtbot, window, photo("big.png", 1500, 1100))
+    window.viewport.set_mode(Mode.SIDE)
+    window.viewport.zoom_to(2.0)
+    window.viewport.look_at(QPointF(750, 550))
+    left = window.session.view(Side.LEFT).raster
+    assert left is not None
+    window.canvas.show_raster("right", None)
+    seen = exported(qtbot, window, tmp_path / "crop.png")
+    wide = window.canvas.width() / 2
+    assert abs(seen.shape[1] - wide) <= 2
+    begin = int(750 - wide / 2)
+    top = int(550 - window.canvas.height() / 4)
+    expected = left.picture().pixels[top : top + seen.shape[0], begin : begin + seen.shape[1]]
+    np.testing.assert_array_equal(seen, expected)
+    box = window.sharing.box()
+    assert box is not None and abs(box.width - wide) <= 2
+
+
 def exported(qtbot: QtBot, window: Window, out: Path) -> np.ndarray:
     with qtbot.waitSignal(window.session.saved):
         window.commands.export_crop(out)

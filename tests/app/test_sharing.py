@@ -165,6 +165,19 @@ def test_copying_without_a_box_takes_what_is_in_view(opened: Window) -> None:
     assert clipboard().shape == (64, 96 * 2 + 8, 3)
 
 
+def test_what_is_too_large_for_a_clipboard_is_told_and_not_copied(
+    opened: Window, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.sharing.LARGEST_COPY", 2 * 96 * 64 - 1)
+    QApplication.clipboard().clear()
+    opened.actions_by_id["copy_crop"].trigger()
+    assert "too large to copy" in opened.messages.text
+    assert QApplication.clipboard().image().isNull()
+    opened.session.crops.add(10, 12, 20, 16, "Ear")
+    opened.actions_by_id["copy_crop"].trigger()
+    assert clipboard().shape == (16, 48, 3)
+
+
 def test_a_crop_of_a_side_that_still_compresses_is_not_copied(opened: Window, inline: InlineEngine) -> None:
     QApplication.clipboard().clear()
     inline.held = (Compress,)
