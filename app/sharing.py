@@ -187,11 +187,11 @@ def _beside(rasters: Sequence[Raster], box: Box) -> QImage:
     """A box of each raster in a row, with gaps between them."""
     step = box.width + _GAP
     image = QImage(step * len(rasters) - _GAP, box.height, QImage.Format.Format_RGB32)
-    image.fill(Qt.GlobalColor.white)
     pixels = np.frombuffer(image.bits(), np.uint8).reshape(box.height, -1, 4)
     for at, raster in enumerate(rasters):
         crop = raster.levels[0][box.y : box.y + box.height, box.x : box.x + box.width]
         pixels[:, at * step : at * step + box.width] = crop
+        pixels[:, at * step + box.width : (at + 1) * step] = 255
     return image
 
 
