@@ -202,6 +202,12 @@ def _over(window: Window, dialog: QDialog | None) -> Iterator[Overlays]:
         dialog.reject()
 
 
+def _whole(dialog: QDialog) -> QDialog:
+    """As on a large screen."""
+    dialog.resize(dialog.sizeHint())
+    return dialog
+
+
 def _table(window: Window) -> QDialog:
     window.commands.command("table")()
     found = window.findChild(ResultsDialog)
@@ -222,6 +228,6 @@ STATES: Mapping[str, State] = {
     "export": lambda window: _over(window, window.sharing.ask(Form.FIGURE)),
     "evidence": lambda window: _over(window, window.sharing.ask(Form.EVIDENCE)),
     "table": lambda window: _over(window, _table(window)),
-    "keys": lambda window: _over(window, shortcuts_dialog(window)),
-    "about": lambda window: _over(window, about_dialog(window)),
+    "keys": lambda window: _over(window, _whole(shortcuts_dialog(window))),
+    "about": lambda window: _over(window, _whole(about_dialog(window))),
 }

@@ -6,7 +6,7 @@ import platform
 from html import escape
 from importlib import metadata
 
-from PySide6.QtCore import Qt, qVersion
+from PySide6.QtCore import QSize, Qt, qVersion
 from PySide6.QtGui import QFontDatabase, QKeySequence
 from PySide6.QtWidgets import (
     QApplication,
@@ -22,9 +22,11 @@ from PySide6.QtWidgets import (
 from app import text, theme
 from app.actions import ACTIONS, GESTURES, MENUS
 from app.licences import parts
+from app.panels.scrolling import Scrolling
 from app.versions import program_version
 
 NOTHING_SENT = "Nothing is sent anywhere: pictures, files and settings stay on this computer."
+_FRAME = QSize(40, 60)  # what a desktop puts around a dialog
 _PARTS = ("torch", "pillow", "numpy", "constriction", "pyside6-essentials")
 
 
@@ -48,7 +50,7 @@ def shortcuts_dialog(parent: QWidget) -> QDialog:
     for gap in range(2, len(columns) * 3 - 1, 3):
         grid.setColumnMinimumWidth(gap, 24)
     grid.setRowStretch(grid.rowCount(), 1)
-    return _finish(dialog, grid)
+    return _finish(dialog, _scrolling(grid))
 
 
 def _columns(count: int = 3) -> list[list[tuple[str, str]]]:
@@ -95,7 +97,7 @@ def about_dialog(parent: QWidget) -> QDialog:
     grid.setHorizontalSpacing(20)
     grid.addWidget(icon, 0, 0)
     grid.addWidget(words, 0, 1)
-    return _finish(dialog, grid)
+    return _finish(dialog, _scrolling(grid))
 
 
 def show_details(parent: QWidget | None, title: str, details: str) -> QDialog:
@@ -145,6 +147,16 @@ def _version(name: str) -> str:
         return "unknown"
 
 
+def _scrolling(content: QGridLayout) -> QGridLayout:
+    """The same, reachable also where the screen is smaller."""
+    inner = QWidget()
+    inner.setLayout(content)
+    content.setContentsMargins(0, 0, 0, 0)
+    outer = QGridLayout()
+    outer.addWidget(Scrolling(inner))
+    return outer
+
+
 def _finish(dialog: QDialog, content: QGridLayout, copy: str = "") -> QDialog:
     buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
     buttons.rejected.connect(dialog.reject)
@@ -156,4 +168,5 @@ def _finish(dialog: QDialog, content: QGridLayout, copy: str = "") -> QDialog:
     layout.setSpacing(14)
     layout.addLayout(content)
     layout.addWidget(buttons)
+    dialog.resize(dialog.sizeHint().boundedTo(dialog.screen().availableSize() - _FRAME))
     return dialog

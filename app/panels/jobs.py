@@ -17,6 +17,7 @@ from superqt import QElidingLabel
 from app import theme
 from app.jobs import Jobs, JobView
 from app.panels.floating import Floating
+from app.panels.scrolling import Scrolling
 from app.panels.side import BUSY_AFTER_MS
 
 WIDTH = 400
@@ -76,13 +77,19 @@ class JobsPanel(Floating):
         self._empty.setObjectName("quiet")
         self._more = QLabel()
         self._more.setObjectName("quiet")
-        self._list = QVBoxLayout()
+        content = QWidget()
+        self._list = QVBoxLayout(content)
+        self._list.setContentsMargins(0, 0, 0, 0)
         self._list.setSpacing(10)
+        self._area = Scrolling(content)
+        self._area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self._area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self._foot = 0  # of the parent's height
         layout = self._column = QVBoxLayout(self)
         layout.setContentsMargins(14, 12, 14, 12)
         layout.setSpacing(10)
         layout.addWidget(title)
-        layout.addLayout(self._list)
+        layout.addWidget(self._area)
         layout.addWidget(self._empty)
         layout.addWidget(self._more)
         self._refresh = QTimer(self, singleShot=True, interval=_REFRESH_MS)
@@ -94,9 +101,10 @@ class JobsPanel(Floating):
 
     def show_over(self, window: QWidget, bottom: int) -> None:
         """Open at the right, above what is `bottom` pixels high at the foot of a window."""
+        self._foot = window.height() - bottom - 8
         self.show_jobs()
-        self.adjustSize()
-        self.place(QPoint(window.width() - WIDTH - 12, window.height() - bottom - 8 - self.height()))
+        self._fit()
+        self.place(QPoint(window.width() - WIDTH - 12, self._foot - self.height()))
 
     def show_jobs(self) -> None:
         """Show the jobs as they are now; rows keep their widgets."""
@@ -116,12 +124,17 @@ class JobsPanel(Floating):
                 self._list.insertWidget(at, row)
             row.show_view(view)
         self._empty.setVisible(not views)
+        self._area.setVisible(bool(views))
         self._more.setVisible(len(views) > SHOWN)
         self._more.setText(f"and {len(views) - SHOWN} more")
         if self.isVisible():
-            foot = self.geometry().bottom()
-            self.resize(WIDTH, self._column.totalSizeHint().height())
-            self.move(self.x(), foot - self.height() + 1)
+            self._fit()
+
+    def _fit(self) -> None:
+        """Grow upwards from the foot, in a low window no further than it reaches."""
+        self._area.updateGeometry()
+        high = min(self._column.totalSizeHint().height(), self._foot - 8)
+        self.setGeometry(self.x(), self._foot - high, WIDTH, high)
 
     def showEvent(self, event: QShowEvent) -> None:  # noqa: N802
         """The clock runs while someone looks."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt, QTimer, Signal
-from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPalette, QPen, QShowEvent
+from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPalette, QPen, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
@@ -22,6 +22,7 @@ from app.panels.side import BUSY_AFTER_MS
 from app.state import Side
 
 _SHOWN_RECENT = 5
+_INSIDE, _APART = 32, 18
 
 
 class EmptyState(QWidget):
@@ -59,18 +60,25 @@ class EmptyState(QWidget):
         buttons.addStretch()
         self._paths: list[Path] = []
         self._outdated = False
+        self._core = QWidget()
+        core = QVBoxLayout(self._core)
+        core.setContentsMargins(0, 0, 0, 0)
+        core.setSpacing(12)
+        for widget in (self._icon, title, hint):
+            core.addWidget(widget)
+        core.addSpacing(6)
+        core.addLayout(buttons)
         self._recent = QVBoxLayout()
         self._recent.setSpacing(2)
+        self._lines: list[QWidget] = []  # a heading and the links
         layout = QVBoxLayout(self)
-        layout.setSpacing(12)
+        layout.setContentsMargins(9, _INSIDE, 9, _INSIDE)
+        layout.setSpacing(_APART)
         layout.addStretch(3)
-        for widget in (self._icon, title, hint):
-            layout.addWidget(widget)
-        layout.addSpacing(6)
-        layout.addLayout(buttons)
-        layout.addSpacing(14)
+        layout.addWidget(self._core)
         layout.addLayout(self._recent)
         layout.addStretch(4)
+        self.setMinimumHeight(200)  # the links give way in a low window
 
     def show_recent(self, paths: list[Path]) -> None:
         """Offer the pictures opened last. The links are made when they are seen: each is styled anew."""
@@ -84,19 +92,34 @@ class EmptyState(QWidget):
         super().showEvent(event)
         self._fill()
 
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
+        """A low window has room for fewer links."""
+        super().resizeEvent(event)
+        self._make_room()
+
+    def _make_room(self) -> None:
+        """The links that fit, the latest first, and no heading without one."""
+        room = self.height() - 2 * _INSIDE - self._core.sizeHint().height() - _APART
+        heights = [widget.sizeHint().height() + self._recent.spacing() for widget in self._lines]
+        for at, widget in enumerate(self._lines):
+            widget.setVisible(sum(heights[: max(at, 1) + 1]) <= room)
+
     def _fill(self) -> None:
         if not self._outdated:
             return
         self._outdated = False
-        while (item := self._recent.takeAt(0)) is not None:
-            if (widget := item.widget()) is not None:
-                widget.deleteLater()
+        for widget in self._lines:
+            self._recent.removeWidget(widget)
+            widget.hide()
+            widget.deleteLater()
+        self._lines = []
         if not self._paths:
             return
         heading = QLabel("Opened lately")
         heading.setObjectName("quiet")
         heading.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._recent.addWidget(heading)
+        self._lines.append(heading)
         for path in self._paths[:_SHOWN_RECENT]:
             link = QPushButton(text.caption(path.name))
             link.setAccessibleName(path.name)
@@ -106,6 +129,8 @@ class EmptyState(QWidget):
             link.setStyleSheet("QPushButton { border: none; background: transparent; padding: 3px; }")
             link.clicked.connect(lambda _=False, path=path: self.path_wanted.emit(path))
             self._recent.addWidget(link, alignment=Qt.AlignmentFlag.AlignCenter)
+            self._lines.append(link)
+        self._make_room()
 
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802
         """A dashed frame says that things can be dropped here."""

@@ -35,6 +35,7 @@ from app.panels.dialogs import keys_text
 from app.panels.floating import Floating
 
 WIDTH, ROW, SHOWN = 600, 34, 10
+_TOP, _AROUND = 74, 9
 _FOUND = Qt.ItemDataRole.UserRole
 _Index = QModelIndex | QPersistentModelIndex
 
@@ -69,7 +70,7 @@ class Palette(Floating):
         self.list.setModel(self._model)
         self.list.setItemDelegate(_Line(self.list))
         layout = QVBoxLayout(self)
-        layout.setContentsMargins(9, 9, 9, 9)
+        layout.setContentsMargins(_AROUND, _AROUND, _AROUND, _AROUND)
         layout.setSpacing(7)
         layout.addWidget(self.field)
         layout.addWidget(self.list)
@@ -103,7 +104,7 @@ class Palette(Floating):
         wide = min(WIDTH, window.width() - 40)
         self.setFixedWidth(wide)
         self.adjustSize()
-        self.place(QPoint((window.width() - wide) // 2, 74))
+        self.place(QPoint((window.width() - wide) // 2, _TOP))
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802
         """The field's arrows move through the list."""
@@ -122,7 +123,8 @@ class Palette(Floating):
         self._model.show_found(find(words, self._facts(), self._recent))
         if self._model.found:
             self.list.setCurrentIndex(self._model.index(0))
-        rows = min(max(len(self._model.found), 1), SHOWN)
+        room = self.window().height() - _TOP - self.field.sizeHint().height() - 4 * _AROUND
+        rows = min(max(len(self._model.found), 1), SHOWN, max(room // ROW, 1))
         self.list.setFixedHeight(rows * ROW + 2 * self.list.frameWidth())
         if self.isVisible():
             self.adjustSize()

@@ -178,3 +178,11 @@ def test_a_press_beside_it_closes_it(qtbot: QtBot, window: Window) -> None:
     QApplication.processEvents()
     qtbot.mouseClick(window.status, Qt.MouseButton.LeftButton, pos=QPoint(5, 5))
     assert palette(window) is None
+
+
+def test_in_a_low_window_the_list_of_commands_scrolls(window: Window) -> None:
+    window.resize(window.minimumSizeHint())
+    opened = window.working.find_command()
+    assert window.rect().contains(opened.geometry())
+    assert opened.list.verticalScrollBar().maximum() > 0
+    opened.hide()

@@ -377,3 +377,30 @@ def test_an_empty_queue_says_so_and_a_long_one_counts_the_rest(qtbot: QtBot, win
     assert len(queue.rows) == SHOWN
     assert queue._more.text() == "and 3 more"
     assert not queue._empty.isVisible()
+
+
+def test_a_long_queue_scrolls_in_a_low_window(qtbot: QtBot, window: Window) -> None:
+    qtbot.waitUntil(lambda: window.session.idle, timeout=20000)
+    window.resize(900, 480)
+    many = [JobView(id, f"Job {id}", running=True) for id in range(SHOWN + 3)]
+    window.session.jobs.all = lambda: many  # type: ignore[method-assign]
+    queue = window.working.queue
+    window.working.show_queue()
+    foot = queue.geometry().bottom()
+
+    def fits() -> bool:
+        return window.rect().contains(queue.geometry()) and queue.geometry().bottom() == foot
+
+    assert fits()
+    bar = queue._area.verticalScrollBar()
+    qtbot.waitUntil(lambda: bar.maximum() > 0)
+    bar.setValue(bar.maximum())
+    last = queue.rows[SHOWN - 1]
+    assert queue.rect().contains(last.cancel.mapTo(queue, last.cancel.rect().center()))
+    queue.show_jobs()
+    assert fits()
+    del many[2:]
+    queue.show_jobs()
+    assert fits()
+    qtbot.waitUntil(lambda: not bar.isVisible())
+    queue.hide()

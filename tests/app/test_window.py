@@ -8,10 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PySide6.QtCore import QPoint, QPointF, QSize, Qt
-from PySide6.QtWidgets import QApplication, QLabel
+from PySide6.QtGui import QScreen
+from PySide6.QtWidgets import QApplication, QDialog, QLabel, QPushButton, QScrollArea
 from pytestqt.qtbot import QtBot
 
 from app import actions, theme
+from app.panels.dialogs import about_dialog, shortcuts_dialog
 from app.session import Session
 from app.state import Side
 from app.viewport import Mode
@@ -255,3 +257,40 @@ def test_icons_are_drawn_at_the_screen_s_density(window: Window) -> None:
     drawn = theme.icon("open").pixmap(QSize(24, 24), 2.0)
     assert drawn.size() == QSize(48, 48)
     assert drawn.devicePixelRatio() == 2.0
+
+
+def test_a_window_without_a_picture_may_be_low(window: Window, tmp_path: Path) -> None:
+    for at in range(5):
+        window.remember(tmp_path / f"{at}.png")
+    page = window.empty
+
+    def links() -> list[str]:
+        return [link.text() for link in page.findChildren(QPushButton) if link.isFlat() and link.isVisible()]
+
+    window.resize(900, 800)
+    QApplication.processEvents()
+    assert len(links()) == 5
+    window.resize(900, 480)
+    QApplication.processEvents()
+    assert window.height() == 480
+    assert 0 < len(links()) < 5
+    assert all(page.rect().contains(link.geometry()) for link in page.findChildren(QPushButton)
+               if link.isVisible())  # fmt: skip
+    window.resize(900, 100)
+    QApplication.processEvents()
+    assert not links()
+
+
+@pytest.mark.parametrize("make", [shortcuts_dialog, about_dialog])
+def test_help_fits_a_small_screen_and_scrolls(
+    window: Window, monkeypatch: pytest.MonkeyPatch, make: Callable[..., QDialog]
+) -> None:
+    monkeypatch.setattr(QScreen, "availableSize", lambda screen: QSize(640, 480))
+    dialog = make(window)
+    dialog.open()
+    QApplication.processEvents()
+    assert dialog.width() <= 600 and dialog.height() <= 420
+    close = dialog.findChildren(QPushButton)[-1]
+    assert dialog.rect().contains(close.geometry())
+    assert dialog.findChild(QScrollArea).verticalScrollBar().maximum() > 0
+    dialog.reject()
