@@ -104,7 +104,6 @@ def show_details(parent: QWidget | None, title: str, details: str) -> QDialog:
     """A window with text that can be copied; it does not block."""
     dialog = QDialog(parent)
     dialog.setWindowTitle("Details")
-    dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
     grid = QGridLayout()
     head = QLabel(title)
     head.setWordWrap(True)
@@ -158,6 +157,7 @@ def _scrolling(content: QGridLayout) -> QGridLayout:
 
 
 def _finish(dialog: QDialog, content: QGridLayout, copy: str = "") -> QDialog:
+    dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
     buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
     buttons.rejected.connect(dialog.reject)
     if copy:

@@ -7,13 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QPoint, QPointF, QSize, Qt
+from PySide6.QtCore import QCoreApplication, QEvent, QPoint, QPointF, QSize, Qt
 from PySide6.QtGui import QScreen
-from PySide6.QtWidgets import QApplication, QDialog, QLabel, QPushButton, QScrollArea
+from PySide6.QtWidgets import QApplication, QDialog, QLabel, QPushButton, QScrollArea, QWidget
 from pytestqt.qtbot import QtBot
 
 from app import actions, theme
 from app.panels.dialogs import about_dialog, shortcuts_dialog
+from app.panels.floating import Floating
 from app.session import Session
 from app.state import Side
 from app.viewport import Mode
@@ -294,3 +295,22 @@ def test_help_fits_a_small_screen_and_scrolls(
     assert dialog.rect().contains(close.geometry())
     assert dialog.findChild(QScrollArea).verticalScrollBar().maximum() > 0
     dialog.reject()
+
+
+@pytest.mark.parametrize("id", ["shortcuts", "about", "export_figure", "blind", "table", "palette"])
+def test_closed_dialogs_are_not_kept(
+    qtbot: QtBot, window: Window, photo: Callable[..., Path], id: str
+) -> None:
+    open_photo(qtbot, window, photo())
+
+    def opened() -> list[QWidget]:
+        QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+        return [*window.findChildren(QDialog), *window.findChildren(Floating)]
+
+    before = len(opened())
+    for _ in range(3):
+        window.actions_by_id[id].trigger()
+        shown = next(each for each in opened() if each.isVisible())
+        qtbot.keyClick(shown, Qt.Key.Key_Escape)
+        assert not [each for each in opened() if each.isVisible()]
+    assert len(opened()) == before + (id == "table")  # which is one, and comes again
