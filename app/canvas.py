@@ -50,7 +50,6 @@ class Canvas(QWidget):
     """Draws rasters by a shared viewport. Knows nothing of codecs: the window tells it what to show."""
 
     hovered = Signal(object)  # QPoint of the picture, or None
-    split_dragged = Signal(float)
 
     def __init__(self, viewport: Viewport, parent: QWidget | None = None) -> None:
         super().__init__(parent)
