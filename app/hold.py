@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from PySide6.QtCore import QEvent, QObject, Qt
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import (
@@ -22,12 +24,16 @@ _TAKES_SPACE = (QAbstractButton, QAbstractSpinBox, QComboBox, QLineEdit, QPlainT
 
 
 class HoldOriginal(QObject):
-    """Watches the program's keys. A shortcut would not do: it does not tell when the key is let go."""
+    """Watches the program's keys. A shortcut would not do: it does not tell when the key is let go.
 
-    def __init__(self, window: QWidget, viewport: Viewport) -> None:
+    refused: whether there is no original to show, which it tells a person who wants to see it.
+    """
+
+    def __init__(self, window: QWidget, viewport: Viewport, refused: Callable[[], bool]) -> None:
         super().__init__(window)
         self._window = window
         self._viewport = viewport
+        self._refused = refused
         app = QApplication.instance()
         if app is not None:
             app.installEventFilter(self)
@@ -56,7 +62,7 @@ class HoldOriginal(QObject):
             return False
         if isinstance(watched, _TAKES_SPACE):
             return False
-        self._viewport.hold_original(True)
+        self._viewport.hold_original(not self._refused())
         return True
 
     def _released(self, event: QKeyEvent) -> bool:

@@ -76,7 +76,7 @@ class Window(QMainWindow):
         self.status = StatusLine()
         self.setStatusBar(self.status)
         self.status.addPermanentWidget(self.working.button)
-        self._hold = HoldOriginal(self, self.viewport)
+        self._hold = HoldOriginal(self, self.viewport, self.working.lacks_original)
         self._recent_menu = QMenu("Open &recent", self)
         bars.fill_menu_bar(self.menuBar(), self.actions_by_id, {"sample": self._recent_menu})
         self.inspector.set_save_menus(bars.save_menus(self, self.actions_by_id))
@@ -241,6 +241,7 @@ class Window(QMainWindow):
     def _picture_changed(self) -> None:
         session = self.session
         raster = session.anything
+        self.viewport.hold_original(self.viewport.original_held and session.picture is not None)
         self._stack.setCurrentWidget(self.canvas if raster is not None else self.empty)
         self.canvas.show_raster("original", session.picture)
         for side in Side:

@@ -98,6 +98,14 @@ class Working:
         dialog.open()
         return dialog
 
+    def lacks_original(self) -> bool:
+        """Whether there is no original to show, which is told."""
+        session = self._window.session
+        lacks = session.picture is None
+        if lacks and session.anything is not None:
+            self._window.tell("There is no original to show: open the photo this file was made from.")
+        return lacks
+
     def _toggle_restore(self) -> None:
         self._window.set_restore(not self._window.settings.restore)
 

@@ -19,8 +19,10 @@ from app.session import Session
 from app.state import Side
 from app.viewport import Mode
 from app.window import Window
+from models import codec
 from models.assets import asset_folder
 from models.codec import Rate
+from models.picture import Picture
 from tests.app.conftest import shown
 from tests.app.engines import InlineEngine
 from tests.app.hands import open_photo, settle
@@ -96,6 +98,23 @@ def test_space_shows_the_original_while_held(
     spin = window.inspector.rate._spin
     qtbot.keyPress(spin, Qt.Key.Key_Space)
     assert not window.viewport.original_held
+
+
+def test_space_shows_no_original_where_none_is_open(
+    qtbot: QtBot, window: Window, photo: Callable[..., Path], tmp_path: Path
+) -> None:
+    file = tmp_path / "alone.webp"
+    file.write_bytes(codec.get("webp").encode(Picture.open(photo()), Rate(quality=20)).data)
+    window.session.open([file], Side.LEFT)
+    settle(qtbot, window)
+    assert window.session.anything is not None
+    assert window.session.picture is None
+    window.activateWindow()
+    qtbot.waitUntil(window.isActiveWindow)
+    qtbot.keyPress(window.canvas, Qt.Key.Key_Space)
+    assert not window.viewport.original_held
+    assert "open the photo" in window.status.currentMessage()
+    qtbot.keyRelease(window.canvas, Qt.Key.Key_Space)
 
 
 def test_x_swaps_and_tab_hides_the_chrome(qtbot: QtBot, window: Window, photo: Callable[..., Path]) -> None:
