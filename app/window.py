@@ -25,6 +25,7 @@ from app.canvas import Canvas
 from app.commands import Commands, sample_photo
 from app.dropping import DropTarget
 from app.faces import count_of
+from app.fields import FieldKeys
 from app.history import History
 from app.hold import HoldOriginal
 from app.looking import Looking
@@ -84,6 +85,7 @@ class Window(QMainWindow):
         self.addToolBar(self.tools)
         self._fill_recent()
         self._connect()
+        FieldKeys(self)
         DropTarget(self, self._stack, self.drop, session, self.commands.take)
         self.setWindowIcon(theme.app_icon())
         self.resize(_SIZE)
