@@ -89,7 +89,7 @@ ACTIONS: tuple[Action, ...] = (
     *_SHARING,
     Action(
         "export_crop",
-        "&Export the crop in view\u2026",
+        "E&xport the crop in view\u2026",
         EXPORT,
         1,
         ("Ctrl+E",),
@@ -143,7 +143,6 @@ ACTIONS: tuple[Action, ...] = (
         tip="A file opened from the desktop or the command line comes into this window",
         toggle=True,
     ),
-    Action("filmstrip", "Fil&mstrip", VIEW, 3, ("Ctrl+T",), tip="The opened pictures", toggle=True),
     Action("quit", "&Quit", FILE, 9, ("Ctrl+Q",)),
     Action(
         "split",
@@ -158,7 +157,7 @@ ACTIONS: tuple[Action, ...] = (
     ),
     Action(
         "turn_split",
-        "T&urn the split line",
+        "Tur&n the split line",
         VIEW,
         0,
         ("Shift+2",),
@@ -208,7 +207,7 @@ ACTIONS: tuple[Action, ...] = (
     ),
     Action(
         "plot",
-        "&Rate and quality plot",
+        "Rate and quality &plot",
         VIEW,
         1,
         ("R",),
@@ -231,6 +230,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("zoom_out", "Zoom out", VIEW, 2, ("-", "Ctrl+-"), enabled=_picture),
     Action("loupe", "&Magnifier", VIEW, 3, ("M",), "loupe", "Magnify what is under the cursor", toggle=True),
     Action("grid", "Pixel &grid over 1600%", VIEW, 3, ("#",), tip="Lines and values of pixels", toggle=True),
+    Action("filmstrip", "F&ilmstrip", VIEW, 3, ("Ctrl+T",), tip="The opened pictures", toggle=True),
     Action("draw_box", "&Draw a box", CROPS, 0, ("C",), "box", "Draw a crop box", _picture, toggle=True),
     Action("box_here", "Box in the &middle", CROPS, 0, ("Shift+C",), enabled=_picture),
     Action(
@@ -343,7 +343,7 @@ ACTIONS: tuple[Action, ...] = (
         "Judge the sides without knowing which is which",
         lambda f: f.both and f.original,
     ),
-    Action("jobs", "What runs and &waits", COMPARE, 5, ("J",), tip="Show the queue of jobs"),
+    Action("jobs", "What runs and w&aits", COMPARE, 5, ("J",), tip="Show the queue of jobs"),
     Action(
         "palette",
         "Find a &command\u2026",

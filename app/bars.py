@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import partial
+from functools import cache, partial
 
 from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QAction, QActionGroup, QKeySequence
 from PySide6.QtWidgets import QMenu, QMenuBar, QSizePolicy, QToolBar, QWidget
 
 from app import actions, theme
+from app.action import Action, Facts
+from app.finding import reason_against
+from app.possible import allow
 from app.state import Side
 
 
@@ -22,12 +25,9 @@ def make_actions(window: QWidget, canvas: QWidget, trigger: Callable[[str], None
         action.setObjectName(line.id)
         if line.icon:
             action.setIcon(theme.icon(line.icon))
-        keys = [QKeySequence(key) for key in line.keys]
         if not line.held:
-            action.setShortcuts(keys)
-        native = ", ".join(key.toString(QKeySequence.SequenceFormat.NativeText) for key in keys)
-        plain = line.tip or line.plain
-        action.setToolTip(f"{plain} ({native})" if native else plain)
+            action.setShortcuts([QKeySequence(key) for key in line.keys])
+        action.setToolTip(_tip(line))
         action.setCheckable(line.toggle or bool(line.choice))
         if line.choice:
             if line.choice not in groups:
@@ -43,10 +43,17 @@ def make_actions(window: QWidget, canvas: QWidget, trigger: Callable[[str], None
     return made
 
 
+def show_possible(made: Mapping[str, QAction], facts: Facts) -> None:
+    """Each action is possible, or its tooltip says why not."""
+    for line in actions.ACTIONS:
+        allow(made[line.id], _tip(line), reason_against(line, facts))
+
+
 def fill_menu_bar(bar: QMenuBar, made: Mapping[str, QAction], after: Mapping[str, QMenu]) -> None:
     """The menus; `after` puts further menus behind the action of an id."""
     for name in actions.MENUS:
         menu = bar.addMenu(name)
+        menu.setToolTipsVisible(True)
         group = 0
         for line in actions.ACTIONS:
             if line.menu != name or line.held:
@@ -64,6 +71,7 @@ def save_menus(parent: QWidget, made: Mapping[str, QAction]) -> dict[Side, QMenu
     menus = {}
     for side in Side:
         menu = QMenu(parent)
+        menu.setToolTipsVisible(True)
         menu.addAction(made[f"save_{side.value}"])
         menu.addAction(made[f"png_{side.value}"])
         menus[side] = menu
@@ -91,6 +99,13 @@ def make_toolbar(made: Mapping[str, QAction]) -> QToolBar:
         button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         button.setAccessibleName(actions.action(id).plain)
     return bar
+
+
+@cache
+def _tip(line: Action) -> str:
+    """What an action does, and its keys."""
+    keys = [QKeySequence(key).toString(QKeySequence.SequenceFormat.NativeText) for key in line.keys]
+    return f"{line.tip or line.plain} ({', '.join(keys)})" if keys else line.tip or line.plain
 
 
 def _call(trigger: Callable[[str], None], id: str, *_: object) -> None:

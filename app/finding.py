@@ -28,6 +28,8 @@ _NEEDS = {
     "both": "Wait until both sides are done",
     "box": "There is no box on the picture",
 }
+# Without any picture that is what is missing first.
+_OF_A_PICTURE = {"original", "left_file", "right_file", "left_done", "right_done", "both", "box"}
 
 
 @dataclass(frozen=True)
@@ -121,7 +123,8 @@ def _reason(line: Action, facts: Facts) -> str:
     for count in (1, 2, 3):
         for together in combinations(names, count):
             if line.enabled(replace(facts, **{name: not getattr(facts, name) for name in together})):
-                return _NEEDS.get(together[0], _UNFIT)
+                need = "picture" if together[0] in _OF_A_PICTURE and not facts.picture else together[0]
+                return _NEEDS.get(need, _UNFIT)
     return _UNFIT
 
 

@@ -20,7 +20,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from app import actions, bars, facts, keeping, labels, text, theme
+from app import bars, facts, keeping, labels, text, theme
 from app.canvas import Canvas
 from app.commands import Commands, sample_photo
 from app.dropping import DropTarget
@@ -206,8 +206,7 @@ class Window(QMainWindow):
     @Slot()
     def _refresh(self) -> None:
         now = facts.facts_of(self.session, self.viewport, self.history)
-        for line in actions.ACTIONS:
-            self.actions_by_id[line.id].setEnabled(line.enabled(now))
+        bars.show_possible(self.actions_by_id, now)
         self._show_lock()
         self.actions_by_id["faces"].setChecked(self.faces_shown)
         self.actions_by_id["chrome"].setChecked(not self.canvas.chrome)

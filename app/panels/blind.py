@@ -25,6 +25,7 @@ from app.blind import FEWEST, BlindTest, Contestant, Verdict, report, table
 from app.crops import Crop
 from app.panels.blind_result import ResultPage, title_label
 from app.panels.saving import ask_path
+from app.possible import allow
 from app.raster import Raster
 from app.report import writable
 from app.state import Side
@@ -171,7 +172,6 @@ class BlindDialog(QDialog):
         foot.setContentsMargins(16, 0, 16, 14)
         foot.setSpacing(10)
         self._back = QPushButton("One back")
-        self._back.setToolTip("Take the last answer back (Backspace)")
         self._back.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self._back.clicked.connect(self.back)
         foot.addWidget(self._back)
@@ -249,7 +249,8 @@ class BlindDialog(QDialog):
         self._count.setText(f"{number} of {count}")
         self._bar.setRange(0, count)
         self._bar.setValue(number - 1)
-        self._back.setEnabled(bool(self.test.answers))
+        reason = "" if self.test.answers else "This is the first trial"
+        allow(self._back, "Take the last answer back (Backspace)", reason)
         self._began = time.monotonic()
 
     def _show_result(self) -> None:

@@ -27,6 +27,7 @@ from PySide6.QtWidgets import (
 from app.exporter import ANOTHER, Exporter, Order
 from app.exporting import FORMS, Form, Offer, boxes_words, objection, placed, suggested, warning
 from app.panels.wheel import WheelGuard
+from app.possible import allow
 from app.report import Box
 from models.paths import expanded
 
@@ -233,7 +234,7 @@ class ExportDialog(QDialog):
         if self._exporter.picture != self._picture:
             why = ANOTHER
         self._say(why or warning(place), bad=bool(why))
-        self.export.setEnabled(not why)
+        allow(self.export, "Write what is chosen", why.rstrip("."))
 
     def _say(self, words: str, bad: bool) -> None:
         self.hint.setObjectName("bad" if bad else "quiet")

@@ -21,6 +21,7 @@ from PySide6.QtWidgets import (
 from app import text
 from app.panels.metrics import ROWS, raw
 from app.points import Point, show_point
+from app.possible import allow
 from app.results import Line, lines_of
 from app.session import Session
 from app.state import Measured
@@ -58,7 +59,6 @@ class ResultsDialog(QDialog):
         self.table.setAccessibleName("Results of the open picture")
         self.hint = QLabel()
         self.copy = QPushButton("Copy")
-        self.copy.setToolTip("Copy the table with tabs, for spreadsheets")
         self.show_it = QPushButton("Show on a side")
         close = QPushButton("Close")
         self._arrange(close)
@@ -111,7 +111,7 @@ class ResultsDialog(QDialog):
         """Show what there is now; what is selected stays so."""
         lines = lines_of(self._session)
         self.hint.setText(_HINT if lines else "Every codec and size you try is listed here.")
-        self.copy.setEnabled(bool(lines))
+        allow(self.copy, "Copy the table with tabs, for spreadsheets", "" if lines else "There is no result")
         self._selected()
         if lines == self._lines:
             return
@@ -165,7 +165,9 @@ class ResultsDialog(QDialog):
 
     def _selected(self) -> None:
         line = self.line()
-        self.show_it.setEnabled(line is not None and line.key is not None)
+        reason = "Select a result first" if line is None else "This is a file that was opened"
+        possible = line is not None and line.key is not None
+        allow(self.show_it, "Show the selected result on a side", "" if possible else reason)
 
     def _show_current(self, *_: object) -> None:
         line = self.line()

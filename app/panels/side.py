@@ -24,6 +24,7 @@ from app import text, theme
 from app.panels.rate import RateControl
 from app.panels.realism import RealismControl
 from app.panels.refine import RefineControl
+from app.possible import allow
 from app.state import FILE, ORIGINAL, Phase, Side, SideView, codec_name
 from app.wishes import deviation
 from models.codec import CATALOGUE, Encoding, plain
@@ -62,7 +63,6 @@ class SidePanel(QFrame):
         self.save.setIcon(theme.icon("save"))
         self.save.setIconSize(QSize(18, 18))
         self.save.setAccessibleName(f"Save side {side.letter}")
-        self.save.setToolTip(f"Save side {side.letter}")
         self.save.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         self.save.setStyleSheet("QToolButton::menu-indicator { image: none; width: 0; }")
         self.rate = RateControl(with_quality=True)
@@ -159,7 +159,8 @@ class SidePanel(QFrame):
         self.rate.show_rate(view.choice.rate)
         self.refine.show_view(view)
         self.realism.show_view(view)
-        self.save.setEnabled(view.raster is not None and not view.stale)
+        done = view.raster is not None and not view.stale
+        allow(self.save, self.save.accessibleName(), "" if done else "There is no finished picture")
         if view.working:
             if not self._patience.isActive() and self.bar.isHidden():
                 self._patience.start()

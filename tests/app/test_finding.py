@@ -77,7 +77,8 @@ def test_impossible_ones_come_last_with_the_reason() -> None:
     first_grey = next(at for at, found in enumerate(listed) if found.reason)
     assert all(found.reason for found in listed[first_grey:])
     assert reason_against(action("swap"), Facts()) == "Open a picture first"
-    assert reason_against(action("blind"), Facts()) == "Open the photo itself first"
+    assert reason_against(action("blind"), Facts()) == "Open a picture first"
+    assert reason_against(action("faces"), Facts(picture=True)) == "Open the photo itself first"
     assert reason_against(action("blind"), OPEN) == "Wait until both sides are done"
     assert reason_against(action("undo"), OPEN) == "There is nothing to take back"
     assert reason_against(action("swap"), OPEN) == ""
