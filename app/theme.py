@@ -48,7 +48,7 @@ _DARK = {
     QPalette.ColorRole.ToolTipBase: "#101011",
     QPalette.ColorRole.ToolTipText: "#f0f0f0",
     QPalette.ColorRole.PlaceholderText: "#9a9aa0",
-    QPalette.ColorRole.Highlight: "#3d7edb",
+    QPalette.ColorRole.Highlight: "#3573cf",
     QPalette.ColorRole.HighlightedText: "#ffffff",
     QPalette.ColorRole.Link: "#7db0f5",
     QPalette.ColorRole.Light: "#4a4a4e",
@@ -111,7 +111,7 @@ QToolBar::separator { width: 1px; background: LINE; margin: 5px 6px; }
 QToolBar QToolButton { border: none; border-radius: 5px; padding: 5px 7px; }
 QToolBar QToolButton:hover { background: HOVER; }
 QToolBar QToolButton:pressed, QToolBar QToolButton:checked { background: PRESSED; }
-QToolBar QToolButton:focus { border: 1px solid ACCENT; padding: 4px 6px; }
+QToolBar QToolButton:focus { border: 1px solid FOCUS; padding: 4px 6px; }
 QToolBar QToolButton::menu-indicator { image: none; width: 0; }
 QStatusBar { border-top: 1px solid LINE; background: WINDOW; }
 QStatusBar::item { border: none; }
@@ -125,14 +125,14 @@ QPushButton { border: 1px solid LINE; border-radius: 5px; padding: 4px 10px; bac
 QPushButton:hover { background: HOVER; }
 QPushButton:pressed { background: PRESSED; }
 QPushButton:checked { background: ACCENT; color: #ffffff; border-color: ACCENT; }
-QPushButton:focus { border-color: ACCENT; }
+QPushButton:focus { border-color: FOCUS; }
 QPushButton:disabled { color: FADED; }
 QDialog QPushButton:default { background: ACCENT; color: #ffffff; border-color: ACCENT; }
 QDialog QPushButton:default:disabled { background: BUTTON; color: FADED; border-color: LINE; }
 QDialog QLineEdit, QDialog QTreeWidget { border: 1px solid LINE; border-radius: 5px; }
 QDialog QLineEdit { padding: 4px 6px; }
 QDialog QTableWidget { background: CARD; border: 1px solid LINE; border-radius: 5px; }
-QDialog QLineEdit:focus, QDialog QTreeWidget:focus { border-color: ACCENT; }
+QDialog QLineEdit:focus, QDialog QTreeWidget:focus { border-color: FOCUS; }
 QTreeWidget::item { padding: 3px 2px; }
 QTreeWidget::indicator, QCheckBox::indicator { width: 14px; height: 14px; border-radius: 3px; }
 QTreeWidget::indicator:unchecked, QCheckBox::indicator:unchecked { border: 1px solid QUIET; }
@@ -142,7 +142,7 @@ QTreeWidget::indicator:checked, QCheckBox::indicator:checked {
 QToolButton#flat { border: 1px solid transparent; border-radius: 5px; padding: 3px; }
 QToolButton#flat:hover { background: HOVER; }
 QToolButton#flat:checked { background: PRESSED; }
-QToolButton#flat:focus { border-color: ACCENT; }
+QToolButton#flat:focus { border-color: FOCUS; }
 QFrame#floating { background: CARD; border: 1px solid LINE; border-radius: 8px; }
 QFrame#floating QLineEdit { padding: 6px 4px; border: 1px solid LINE; border-radius: 5px; }
 QFrame#floating QListView { border: none; background: CARD; outline: none; }
@@ -154,15 +154,16 @@ QFrame#message { border: none; border-bottom: 1px solid LINE; background: CARD; 
 QFrame#message[level="error"] { background: ERRORBACK; }
 QFrame#message[level="warning"] { background: WARNBACK; }
 QProgressBar { border: none; border-radius: 2px; background: PRESSED; max-height: 4px; min-height: 4px; }
-QProgressBar::chunk { background: ACCENT; border-radius: 2px; }
+QProgressBar::chunk { background: FOCUS; border-radius: 2px; }
 QTableWidget { border: none; background: transparent; }
 QHeaderView { background: transparent; }
 QHeaderView::section { background: transparent; border: none; border-bottom: 1px solid LINE; padding: 3px; }
 """
 
 
-def _style(dark: bool) -> str:
-    names = {
+def style_colours(dark: bool) -> dict[str, str]:
+    """The colours a style sheet names, beside those of the palette."""
+    return {
         "TIPTEXT": "#f5f5f5",
         "TIP": "#101011" if dark else "#2a2a2c",
         "LINE": "#414144" if dark else "#d6d6d9",
@@ -170,7 +171,8 @@ def _style(dark: bool) -> str:
         "CARD": "#323235" if dark else "#ffffff",
         "HOVER": "#434347" if dark else "#e7e7ea",
         "PRESSED": "#505055" if dark else "#d9d9dd",
-        "ACCENT": "#3d7edb" if dark else "#2f6fd0",
+        "ACCENT": "#3573cf" if dark else "#2f6fd0",  # white text stands on it
+        "FOCUS": "#6ea3ee" if dark else "#2f6fd0",  # lines on cards, which the dark accent would be lost on
         "BUTTON": "#3b3b3e" if dark else "#fbfbfb",
         "QUIET": "#a9a9af" if dark else "#606066",
         "FADED": "#77777c" if dark else "#9a9a9f",
@@ -178,7 +180,10 @@ def _style(dark: bool) -> str:
         "WARNBACK": "#4a3d20" if dark else "#fff2d0",
         "BAD": "#ff9d98" if dark else "#b3261e",
     }
-    text = _STYLE
+
+
+def _style(dark: bool) -> str:
+    text, names = _STYLE, style_colours(dark)
     for name in sorted(names, key=len, reverse=True):
         text = text.replace(name, names[name])
     # Last: the names of colours may stand in a path.

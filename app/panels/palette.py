@@ -204,7 +204,7 @@ class _Line(QStyledItemDelegate):
         strong = marked and usable
         role = QPalette.ColorRole.HighlightedText if strong else QPalette.ColorRole.Text
         ink, quiet = colours.color(role), colours.color(role)
-        quiet.setAlphaF(0.72 if strong else 0.62)
+        quiet.setAlphaF(1.0 if strong else 0.62)
         inner = rect.adjusted(12, 0, -12, 0)
         if not isinstance(found, Found):
             painter.setPen(quiet)
