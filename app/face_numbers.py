@@ -52,6 +52,7 @@ class FaceNumbers(QObject):
         super().__init__(parent)
         self._desk, self._finder = desk, finder
         self._known: OrderedDict[_Pair, FaceMetrics | str] = OrderedDict()
+        self._wanted: set[_Pair] = set()
         self._jobs: dict[_Pair, int] = {}
         self._views: list[SideView] = []
         self._picture: Raster | None = None
@@ -64,8 +65,8 @@ class FaceNumbers(QObject):
 
     @property
     def failed(self) -> bool:
-        """Whether a measurement failed or was stopped."""
-        return any(isinstance(found, str) for found in self._known.values())
+        """Whether a measurement that is wanted failed or was stopped."""
+        return any(isinstance(self._known.get(pair), str) for pair in self._wanted)
 
     def of(self, view: SideView) -> FaceMetrics | str | None:
         """The numbers of a side, why there are none, or None while they are on their way."""
@@ -108,6 +109,7 @@ class FaceNumbers(QObject):
                 shown = raster is not None and not view.stale and view.choice.codec != ORIGINAL
                 if raster is not None and shown and raster.same_size(picture):
                     wanted[picture.digest, raster.digest] = (picture, raster)
+        self._wanted = set(wanted)
         for pair in [pair for pair in self._jobs if pair not in wanted]:
             self._desk.drop(self._jobs.pop(pair), NEVER_BY_FORCE)  # loading torch again takes longer
         for pair, both in wanted.items():

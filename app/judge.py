@@ -42,8 +42,8 @@ class Judge(QObject):
 
     @property
     def failed(self) -> bool:
-        """Whether a measurement failed or was stopped."""
-        return any(map(self.unfinished, self._measures))
+        """Whether a measurement that is wanted failed or was stopped."""
+        return any(map(self.unfinished, self._wanted.keys() | self._ordered.keys()))
 
     def unfinished(self, key: MeasureKey) -> bool:
         """Whether a measurement failed or was stopped; what cannot be measured here is no failure."""

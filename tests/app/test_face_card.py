@@ -145,6 +145,9 @@ def test_many_faces_are_counted_and_cancel_is_heard(
     assert not window.session.face_numbers.working
     assert card.cells[0, Side.LEFT].toolTip() == "The measurement was stopped."
     assert window.actions_by_id["retry"].isEnabled()
+    window.show_faces(False)
+    assert not window.session.face_numbers.failed  # nobody looks at faces: there is nothing to try again
+    window.show_faces(True)
     window.session.retry()
     assert not window.actions_by_id["retry"].isEnabled()
     window.session.face_numbers.show(window.session.picture, [window.session.view(side) for side in Side])

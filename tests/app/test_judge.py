@@ -11,7 +11,7 @@ from pytestqt.qtbot import QtBot
 from app import judge
 from app.facts import facts_of
 from app.session import Session
-from app.state import Side
+from app.state import ORIGINAL, Side
 from app.tasks import Compress, Measure, Measured, OpenFile
 from app.viewport import Viewport
 from app.worker import Failure
@@ -77,6 +77,22 @@ def test_a_failed_measurement_may_be_tried_again_and_an_impossible_one_not(
     session.retry()
     assert not facts_of(session, Viewport()).failed
     assert hand.tasks(Measure)[-1].id > others[-1].id
+
+
+def test_what_failed_for_a_choice_nobody_looks_at_any_more_is_nothing_to_try_again(
+    session: Session, hand: HandEngine
+) -> None:
+    for codec, seed in (("webp", 1), ("jpeg", 2)):
+        hand.answer(Compress, coded(codec, seed=seed), at=seed - 1)
+    for given in hand.tasks(Measure)[:3]:
+        hand.failed.emit(given.id, Failure("the process ended"))
+    assert facts_of(session, Viewport()).failed
+    session.choose(Side.LEFT, ORIGINAL)
+    session.choose(Side.RIGHT, ORIGINAL)
+    assert not facts_of(session, Viewport()).failed
+    session.choose(Side.LEFT, "webp")
+    session.choose(Side.RIGHT, "jpeg")
+    assert facts_of(session, Viewport()).failed
 
 
 def test_numbers_that_are_there_do_not_wait(session: Session, hand: HandEngine) -> None:
