@@ -23,6 +23,7 @@ from PySide6.QtWidgets import (
 from app import theme
 from app.blind import FEWEST, BlindTest, Contestant, Verdict, report, table
 from app.crops import Crop
+from app.panels.announcing import announce
 from app.panels.blind_result import ResultPage, title_label
 from app.panels.saving import ask_path
 from app.possible import allow
@@ -257,6 +258,7 @@ class BlindDialog(QDialog):
         self.ending.show_result(self.test, self._contestants)
         self.pages.setCurrentWidget(self.ending)
         self.ending.leave.setFocus()
+        announce(self, f"{self.ending.title.text()} {self.ending.numbers.text()}")
 
     # The result
 

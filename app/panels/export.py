@@ -26,6 +26,7 @@ from PySide6.QtWidgets import (
 
 from app.exporter import ANOTHER, Exporter, Order
 from app.exporting import FORMS, Form, Offer, boxes_words, objection, placed, suggested, warning
+from app.panels.announcing import announce
 from app.panels.wheel import WheelGuard
 from app.possible import allow
 from app.report import Box
@@ -273,6 +274,7 @@ class ExportDialog(QDialog):
             return
         self._check()
         self._say(why or "The export was stopped.", bad=bool(why))
+        announce(self, self.hint.text(), at_once=True)
 
     def reject(self) -> None:
         """Cancel: first what runs, then the dialog."""

@@ -6,7 +6,8 @@ from PySide6.QtCore import QEvent, QSize, Qt
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QToolButton, QWidget
 
 from app import theme
-from app.state import Notice
+from app.panels.announcing import announce
+from app.state import Level, Notice
 
 _KEPT = 4  # notices that can come back
 
@@ -78,6 +79,7 @@ class MessageBar(QFrame):
         self.style().polish(self)
         self.setAccessibleName(f"{notice.level.value}: {notice.text}")
         self.show()
+        announce(self, self.accessibleName(), at_once=notice.level is Level.ERROR)
 
     def changeEvent(self, event: QEvent) -> None:  # noqa: N802
         """Another theme draws the icon in another colour."""

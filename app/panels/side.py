@@ -21,6 +21,7 @@ from PySide6.QtWidgets import (
 )
 
 from app import text, theme
+from app.panels.announcing import announce
 from app.panels.rate import RateControl
 from app.panels.realism import RealismControl
 from app.panels.refine import RefineControl
@@ -149,8 +150,8 @@ class SidePanel(QFrame):
         self._select(current)
 
     def show_view(self, view: SideView, locked: bool) -> None:
-        """Show how a side stands."""
-        self._view = view
+        """Show how a side stands; that its work is done is read out."""
+        worked, self._view = self._view is not None and self._view.working, view
         if view.choice.codec == FILE and self.codec.findData(FILE) < 0:
             self.fill({}, has_file=True)
         self._select(plain(view.choice.codec))
@@ -175,6 +176,8 @@ class SidePanel(QFrame):
         self.again.setVisible(view.phase in {Phase.FAILED, Phase.STOPPED})
         if not view.working:
             self._say(describe(view), view.phase is Phase.FAILED)
+        if worked and view.phase is Phase.DONE:
+            announce(self, f"{self.accessibleName()}: {view.name}. {describe(view)}")
 
     def _show_busy(self) -> None:
         view = self._view

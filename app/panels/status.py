@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QLabel, QStatusBar, QWidget
 from superqt import QElidingLabel
 
 from app import text
+from app.panels.announcing import announce
 from app.raster import Raster
 
 NEWS_MS = 8000
@@ -48,6 +49,7 @@ class StatusLine(QStatusBar):
     def show_news(self, words: str) -> None:
         """What just happened."""
         self.showMessage(words, NEWS_MS)
+        announce(self, words)
 
     def show_zoom(self, scale: float | None) -> None:
         """The scale; None without a picture."""
