@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import Enum
 
+from app import text
 from app.crops import Crop
 from app.state import Side
 
@@ -313,10 +314,10 @@ def in_numbers(outcome: Outcome, rounds: int = 1) -> str:
     if not outcome.decided:
         return ""
     p = f"{outcome.p_value:.3f}" if outcome.p_value >= 0.001 else "below 0.001"
-    words = f"A was preferred in {outcome.share:.0%} of {outcome.decided} decided trials"
+    words = f"A was preferred in {outcome.share:.0%} of {text.counted(outcome.decided, 'decided trial')}"
     counted, each = "trials", ""
     if rounds > 1:
-        words += f", and at {outcome.places_a} of {outcome.places} decided places"
+        words += f", and at {outcome.places_a} of {text.counted(outcome.places, 'decided place')}"
         counted, each = "places", "\nAll trials of one place count together, as one."
     if outcome.places:
         words += f" (95% interval {outcome.low:.0%} to {outcome.high:.0%})"

@@ -18,6 +18,7 @@ from typing import Any
 
 from PIL import Image
 
+from app import text
 from app.report import SHORT, Item, Pixels, Report, boxes_of, distinct
 from app.versions import program_version, versions
 from models import codec, realism, weights
@@ -217,11 +218,11 @@ near() {{
 
 
 def _readme(report: Report) -> str:
-    count = len(report.items)
+    times = text.counted(len(report.items), "time")
     contents = "\n".join(f"{name:<18} {words}" for name, words in CONTENTS)
     return f"""Evidence of a comparison made by HFLIC {program_version()}.
 
-{report.name}, {report.size[0]} x {report.size[1]} pixels, compressed {count} time{"s" if count > 1 else ""}.
+{report.name}, {report.size[0]} x {report.size[1]} pixels, compressed {times}.
 
 {contents}
 

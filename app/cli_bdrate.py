@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from app import text
 from app.cli_codec import Json
 from app.cli_console import UsageError, hint, print_json, show_table
 
@@ -48,7 +49,8 @@ def bdrate(
     rows = latest(known)
     if len(rows) < len(known):
         count = len(known) - len(rows)
-        hint(f"{count} rows are left out: of other pictures under names that were measured later")
+        left = f"{text.counted(count, 'row')} {'is' if count == 1 else 'are'} left out"
+        hint(f"{left}: of other pictures under names that were measured later")
     rows = _even(rows, metric, common)
     found = curves(averages(rows), metric)
     if anchor is None:

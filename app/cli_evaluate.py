@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
+from app import text
 from app.cli_bdrate import Markdown
 from app.cli_codec import Json, check_folder
 from app.cli_compare import USUAL, checked_codecs, checked_metrics
@@ -181,7 +182,7 @@ def _pictures_text(averages: list[Average]) -> str:
     if len(counts) > 1:
         return f"{min(counts)} to {max(counts)} pictures"
     (count,) = counts
-    return f"{count} picture{'' if count == 1 else 's'}"
+    return text.counted(count, "picture")
 
 
 def _averages_table(averages: list[Average], names: list[str], markdown: bool) -> None:

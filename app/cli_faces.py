@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from app import text
 from app.cli_codec import Json, check_output
 from app.cli_console import UsageError, number, print_json, say, show_table
 from models.picture import Picture
@@ -84,7 +85,7 @@ def faces(
         return
     _table(found)
     count = sum(face.small for face in found)
-    say(f"{image}: {len(found)} face{'' if len(found) == 1 else 's'}, {count} of them small")
+    say(f"{image}: {text.counted(len(found), 'face')}, {count} small")
 
 
 def json_of(face: Face) -> dict[str, Any]:

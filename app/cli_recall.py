@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from app import text
 from app.cli_console import UsageError, hint, print_json, progress, say, show_table
 from models.face_recall import OVERLAP, Found, Recall, read_boxes, recall
 
@@ -26,12 +27,13 @@ def show_recall(
         return
     rows = [(_name(low, high), faces) for low, high, faces in found.classes()]
     rows += [(what, faces) for what, faces in _kinds(found) if faces]
+    pictures, elsewhere = (text.counted(len(each), "picture") for each in (marked, found.others))
     show_table(
         ("longer side", "marked", "found", "recall %"),
         [(what, str(len(faces)), str(_hits(faces)), f"{_share(faces):.1f}") for what, faces in rows],
-        title=f"{detector}, {len(marked)} pictures, a face is found from an overlap (IoU) of {OVERLAP:g}",
+        title=f"{detector}, {pictures}, a face is found from an overlap (IoU) of {OVERLAP:g}",
     )
-    say(f"{found.false} of the boxes found are no marked face, on {len(found.others)} of the pictures")
+    say(f"boxes found that are no marked face: {found.false}, on {elsewhere}")
     for image in sorted({face.image for face in found.faces if not face.found}):
         missed = [f"{face.side:.0f}" for face in found.faces if face.image == image and not face.found]
         hint(f"{image}: not found, of {', '.join(missed)} pixels")

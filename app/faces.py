@@ -107,5 +107,7 @@ def count_of(faces: tuple[Face, ...]) -> str:
     if not faces:
         return "No faces were found."
     small = sum(face.small for face in faces)
-    words = "1 face was found" if len(faces) == 1 else f"{len(faces)} faces were found"
+    if len(faces) == 1:
+        return f"1 face was found, a {'small one (solid box)' if small else 'large one'}."
+    words = f"{len(faces)} faces were found"
     return f"{words}, {small} of them small (solid boxes)." if small else f"{words}, no small one."

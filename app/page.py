@@ -63,9 +63,8 @@ _PARTS = ("page.html", "page.css", "view.js", "page.js")
 
 
 def _subtitle(report: Report) -> str:
-    count = len(report.items)
     size = f"{report.size[0]} \N{MULTIPLICATION SIGN} {report.size[1]} pixels"
-    return text.DOT.join([size, f"{count} result{'s' if count > 1 else ''}"])
+    return text.DOT.join([size, text.counted(len(report.items), "result")])
 
 
 def _data(report: Report, pixels: Pixels, watch: Watch) -> dict[str, Any]:

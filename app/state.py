@@ -135,7 +135,8 @@ def codec_name(id: str) -> str:
     except CodecError:
         words = [known]
     if steps:
-        words.append("refined" if steps == str(USUAL_STEPS) else f"refined in {steps} steps")
+        many = "" if steps == str(USUAL_STEPS) else f" in {steps} step{'' if steps == '1' else 's'}"
+        words.append(f"refined{many}")
     if share:
         words.append(f"realism {share}")
     return ", ".join(words)

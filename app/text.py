@@ -1,4 +1,4 @@
-"""How are sizes, times and rates written for people?"""
+"""How are sizes, counts, times and rates written for people?"""
 
 from __future__ import annotations
 
@@ -13,11 +13,24 @@ def size(count: int) -> str:
     """Bytes, by thousands as file managers count: "9.61 kB"."""
     if count < 1000:
         return f"{count} B"
-    if count < 1_000_000:
-        return f"{_three(count / 1000)} kB"
-    if count < 1_000_000_000:
-        return f"{_three(count / 1_000_000)} MB"
-    return f"{_three(count / 1_000_000_000)} GB"
+    value, unit = count / 1000, "kB"
+    for larger in ("MB", "GB"):
+        if value >= 999.5:  # what would be rounded to 1000
+            value, unit = value / 1000, larger
+    return f"{_three(value)} {unit}"
+
+
+def counted(count: int, one: str, several: str = "") -> str:
+    """A number of things: "1 box", "2 boxes"; `several` where an s does not make the plural."""
+    return f"{count} {one if count == 1 else several or f'{one}s'}"
+
+
+def smaller(times: float) -> str:
+    """What is so many times smaller than the pixels: "12 times smaller", "1.4 times larger"."""
+    if 0.95 <= times < 1.05:
+        return "as large as the pixels"
+    share, word = (times, "smaller") if times > 1 else (1 / times, "larger")
+    return f"{share:.1f} times {word}" if share < 9.95 else f"{share:.0f} times {word}"
 
 
 def seconds(value: float) -> str:
@@ -31,7 +44,7 @@ def seconds(value: float) -> str:
 
 def bpp(value: float) -> str:
     """Bits per pixel with a useful number of digits."""
-    return f"{value:.3f}" if value < 10 else f"{value:.2f}"
+    return f"{value:.3f}" if value < 9.9995 else f"{value:.2f}"
 
 
 def percent(share: float) -> str:
@@ -69,5 +82,5 @@ def tip(words: str) -> str:
 
 
 def _three(value: float) -> str:
-    digits = 2 if value < 10 else 1 if value < 100 else 0
+    digits = 2 if value < 9.995 else 1 if value < 99.95 else 0
     return f"{value:.{digits}f}"

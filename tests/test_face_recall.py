@@ -75,7 +75,7 @@ def test_the_command_says_what_was_missed(folder: Path) -> None:
     boxes = marks(folder, {"boxes": {"large.png": [HOPPER, [0, 0, 40, 40]]}})
     code, out, errors = run("faces", folder, "--evaluate", boxes)
     assert code == 0 and "128 to 256 px" in out and "50.0" in out
-    assert "0 of the boxes found are no marked face" in out
+    assert "boxes found that are no marked face: 0, on 0 pictures" in out
     assert "large.png: not found, of 40 pixels" in errors
     code, out, _ = run("faces", folder, "--evaluate", boxes, "--json")
     told = json.loads(out)

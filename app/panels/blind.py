@@ -20,7 +20,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from app import theme
+from app import text, theme
 from app.blind import FEWEST, BlindTest, Contestant, Verdict, report, table
 from app.crops import Crop
 from app.panels.announcing import announce
@@ -147,7 +147,7 @@ class BlindDialog(QDialog):
         row.addStretch()
         self.starts: list[QPushButton] = []
         for rounds in _ROUNDS:
-            button = QPushButton(f"{count * rounds} trials")
+            button = QPushButton(text.counted(count * rounds, "trial"))
             button.setToolTip("Each place once" if rounds == 1 else f"Each place {rounds} times")
             button.clicked.connect(lambda _=False, rounds=rounds: self.start(rounds))
             enough = not any(each.isDefault() for each in self.starts) and count * rounds >= ENOUGH
@@ -297,7 +297,7 @@ def _too_few(count: int) -> str:
     """What to know before a test of so many places that cannot decide anything; "" for other tests."""
     if count >= FEWEST:
         return ""
-    there = "There is 1 place" if count == 1 else f"There are {count} places"
+    there = f"There {'is' if count == 1 else 'are'} {text.counted(count, 'place')}"
     return (
         f"\n\n{there}, and fewer than {FEWEST} cannot be told from chance, however often each is shown.\n"
         f"Draw {FEWEST} boxes or more (C) before the test to have enough."

@@ -5,6 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import QObject, Qt, Signal, Slot
 from PySide6.QtWidgets import QDialog, QWidget
 
+from app import text
 from app.panels.dialogs import show_fault
 
 
@@ -29,7 +30,7 @@ class FaultTeller(QObject):
     def _show(self, fault: str, details: str) -> None:
         if self._dialog is not None:
             self._more += 1
-            faults = "1 more fault" if self._more == 1 else f"{self._more} more faults"
+            faults = text.counted(self._more, "more fault")
             self._dialog.setWindowTitle(f"Details ({faults} in the log)")
             return
         self._more = 0

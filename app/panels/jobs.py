@@ -14,7 +14,7 @@ from PySide6.QtWidgets import (
 )
 from superqt import QElidingLabel
 
-from app import theme
+from app import text, theme
 from app.jobs import Jobs, JobView
 from app.panels.floating import Floating
 from app.panels.scrolling import Scrolling
@@ -56,10 +56,10 @@ class JobsButton(QToolButton):
 
     def _say(self) -> None:
         count = len(self._jobs)
-        words = "1 job" if count == 1 else f"{count} jobs"
+        words = text.counted(count, "job")
         if words != self.text():
             self.setText(words)
-            self.setAccessibleName(f"{words} run or wait")
+            self.setAccessibleName(f"{words} {'runs or waits' if count == 1 else 'run or wait'}")
 
 
 class JobsPanel(Floating):

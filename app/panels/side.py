@@ -234,7 +234,7 @@ def _describe_file(view: SideView, encoding: Encoding) -> str:
     if off is not None:
         return f"{words}{text.DOT}{_aim(off)}\nQuality {encoding.quality:.3g}{_origin(encoding)}"
     ratio = encoding.width * encoding.height * 3 / max(encoding.bytes, 1)
-    return f"{words}\n{ratio:.0f} times smaller{_origin(encoding)}"
+    return f"{words}\n{text.smaller(ratio).capitalize()}{_origin(encoding)}"
 
 
 def _origin(encoding: Encoding) -> str:

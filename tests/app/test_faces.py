@@ -156,7 +156,8 @@ def test_the_face_of_the_sample_photo_is_found(qtbot: QtBot, window: Window, inl
     ("faces", "words"),
     [
         ((), "No faces were found."),
-        ((LARGE,), "1 face was found, no small one."),
+        ((LARGE,), "1 face was found, a large one."),
+        ((SMALL,), "1 face was found, a small one (solid box)."),
         ((SMALL, SMALL), "2 faces were found, 2 of them small (solid boxes)."),
     ],
 )
