@@ -192,6 +192,7 @@ def decode(
     data = read_file(file)
     out = out or beside(file, ".png")
     check_output(out, file)
+    Picture.check_suffix(out)
     other = Picture.open(against) if against is not None else None
     coder = decoder_of(file, data)
     with progress(f"{file.name} from {coder.id}") as watch:

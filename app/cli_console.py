@@ -17,7 +17,7 @@ from rich.table import Table
 from typer.core import TyperGroup
 
 from models.codec import QUIET, Watch
-from models.errors import FetchError, HflicError, OutputError, WorkerError
+from models.errors import FetchError, HflicError, OutputError, SuffixError, WorkerError
 
 FAILURE, USAGE, INTERRUPTED = 1, 2, 130
 
@@ -99,10 +99,9 @@ def complain(error: Exception, debug: bool) -> int:
 
 
 def _explain(error: Exception) -> tuple[str, int]:
-    if isinstance(error, OutputError | FetchError | FailedError | WorkerError):
-        return str(error), FAILURE
     if isinstance(error, HflicError):
-        return str(error), USAGE
+        failure = isinstance(error, OutputError | FetchError | FailedError | WorkerError)
+        return str(error), FAILURE if failure and not isinstance(error, SuffixError) else USAGE
     if isinstance(error, typer.TyperException):
         context = getattr(error, "ctx", None)
         text = error.format_message().rstrip(".")

@@ -72,6 +72,7 @@ def faces(
     for out in (mask, overlay):
         if out is not None:
             check_output(out, image)
+            Picture.check_suffix(out)
     if mask is not None and mask == overlay:
         raise UsageError(f"--mask and --overlay cannot both be {mask}: give two names")
     found = [face for face in detect(picture, score, detector, weights) if face.small or not small]

@@ -18,7 +18,7 @@ from app.figure import COLOURS, FRAME
 from app.lanes import FILES
 from app.report import Box, Pixels, Report, boxes_of, distinct
 from app.text import shortened
-from models.errors import OutputError
+from models.errors import OutputError, SuffixError
 from models.files import write_file
 from models.picture import Picture
 from models.watch import QUIET, Watch
@@ -45,7 +45,7 @@ def write_report(report: Report, pixels: Pixels, path: Path, watch: Watch = QUIE
     elif suffix in {".zip", ""}:
         bundle.write_bundle(report, pixels, path, watch)
     else:
-        raise OutputError(f"cannot write {path}: use one of the suffixes {', '.join(SUFFIXES)}")
+        raise SuffixError(f"cannot write {path}: use one of the suffixes {', '.join(SUFFIXES)}")
 
 
 @dataclass(frozen=True)

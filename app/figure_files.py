@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw
 from app.figure import PAPER, Frame, Page, Shown, Words, drawable, font, lay_out, lay_out_crop
 from app.report import Box, Pixels, Report
 from models.drawing import metadata, styled
-from models.errors import OutputError
+from models.errors import SuffixError
 from models.files import write_file
 
 SUFFIXES = (".png", ".pdf", ".svg")
@@ -40,7 +40,7 @@ def write_page(page: Page, path: Path, title: str = "") -> None:
     """Write a page in the format of the suffix. Raises OutputError for another, and an unwritable place."""
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
-        raise OutputError(f"cannot write {path}: a figure is one of {', '.join(SUFFIXES)}")
+        raise SuffixError(f"cannot write {path}: a figure is one of {', '.join(SUFFIXES)}")
     write_file(path, png(page) if suffix == ".png" else drawing(page, suffix[1:], title))
 
 

@@ -31,6 +31,10 @@ class OutputError(HflicError):
     """A file cannot be written where it was asked for."""
 
 
+class SuffixError(OutputError):
+    """A file was asked for under a suffix that names no format it can be written in."""
+
+
 class WorkerError(HflicError):
     """A process that did part of the work died. Finished work is kept where the text says so."""
 

@@ -12,7 +12,7 @@ import numpy as np
 from models.codec import entry
 from models.curves import DECIBEL, Curve, scale_of
 from models.drawing import metadata, styled
-from models.errors import CodecError, OutputError
+from models.errors import CodecError, SuffixError
 from models.files import write_file
 from models.metrics import TABLE
 from models.published import PublishedCurve
@@ -36,9 +36,9 @@ _STYLE: dict[Any, Any] = {
 
 
 def check_suffix(path: Path) -> None:
-    """Raises OutputError where the suffix names no format a figure can be written in."""
+    """Raises SuffixError where the suffix names no format a figure can be written in."""
     if path.suffix.lower() not in SUFFIXES:
-        raise OutputError(f"cannot write {path}: a figure is one of {', '.join(SUFFIXES)}")
+        raise SuffixError(f"cannot write {path}: a figure is one of {', '.join(SUFFIXES)}")
 
 
 def draw(
@@ -49,7 +49,7 @@ def draw(
     published: Sequence[PublishedCurve] = (),
     published_title: str = "",
 ) -> None:
-    """Draw the curves of each metric. Raises OutputError for an unknown suffix or an unwritable place.
+    """Draw the curves of each metric. Raises SuffixError, and OutputError for an unwritable place.
 
     Classical codecs are dashed with hollow markers, learned ones solid; a codec looks the same in all panels.
     Published curves are thin and grey, with their names at their ends, and only in panels of their metrics.

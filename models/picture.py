@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.errors import OutputError, PictureError
+from models.errors import OutputError, PictureError, SuffixError
 from models.files import write_file
 
 if TYPE_CHECKING:
@@ -102,14 +102,15 @@ class Picture:
 
     @staticmethod
     def check_suffix(path: Path) -> None:
-        """Raises OutputError where `save` knows no format for the suffix."""
+        """Raises SuffixError where `save` knows no format for the suffix."""
         if path.suffix.lower() not in _SAVED_AS:
-            raise OutputError(f"cannot write {path}: use one of the suffixes {', '.join(SAVED_SUFFIXES)}")
+            raise SuffixError(f"cannot write {path}: use one of the suffixes {', '.join(SAVED_SUFFIXES)}")
 
     def save(self, path: Path | str) -> None:
         """Write the pixels in the format of the suffix, without loss for all but JPEG.
 
-        Raises OutputError for an unknown suffix or an unwritable place; an existing file is then unchanged.
+        Raises SuffixError for an unknown suffix, OutputError for an unwritable place; an existing file is
+        then unchanged.
         """
         from PIL import Image
 

@@ -62,12 +62,28 @@ def test_compare_refuses_before_any_work(photo: Path, tmp_path: Path) -> None:
 
 
 def test_compare_looks_at_the_place_of_the_sheet_first(photo: Path, tmp_path: Path) -> None:
-    for out, text in (
-        (tmp_path / "s.pdf", "use one of the suffixes"),
-        (tmp_path / "no" / "s.png", "create it"),
+    for out, code, text in (
+        (tmp_path / "s.pdf", 2, "use one of the suffixes"),
+        (tmp_path / "no" / "s.png", 1, "create it"),
     ):
-        code, printed, errors = run("compare", photo, "--codecs", "jpeg", "--bpp", "1", "-o", out)
-        assert (code, printed) == (1, "") and one_line(errors) and text in errors
+        found, printed, errors = run("compare", photo, "--codecs", "jpeg", "--bpp", "1", "-o", out)
+        assert (found, printed) == (code, "") and one_line(errors) and text in errors
+
+
+def test_a_suffix_that_names_no_format_is_bad_usage_in_every_command(photo: Path, tmp_path: Path) -> None:
+    file, out = tmp_path / "made.webp", tmp_path / "made.gif"
+    assert run("encode", photo, "--codec", "webp", "--quality", "20", "-o", file)[0] == 0
+    for command in (
+        ("decode", file, "-o", out),
+        ("compare", photo, "--codecs", "jpeg", "--bpp", "1", "-o", out),
+        ("figure", photo, "--codecs", "jpeg", "--bpp", "1", "-o", out),
+        ("faces", photo, "--mask", out),
+        ("faces", photo, "--overlay", out),
+        ("evaluate", tmp_path, "--codecs", "jpeg", "--rates", "1", "-o", tmp_path / "r.json", "--plot", out),
+    ):
+        code, printed, errors = run(*command)
+        assert (code, printed) == (2, "") and one_line(errors) and ".png" in errors, (command, errors)
+        assert not out.exists()
 
 
 def test_damaged_weights_leave_the_other_codecs_in_the_list(monkeypatch: pytest.MonkeyPatch) -> None:

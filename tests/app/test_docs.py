@@ -138,6 +138,17 @@ def test_the_json_keys_of_the_architecture_are_those_that_are_printed(tmp_path: 
     assert named("models list") <= {*listed, *listed["codecs"][0]}
     fetchable = run_json("models", "fetch")
     assert set(fetchable) <= named("models fetch")
+    assert set(run_json("models", "info", "jpeg")) == named("models info")
+    measured = run_json("bench", "--codecs", "jpeg", "--size", "64x64", "--repeats", "1")
+    assert {*measured, *measured["results"][0]} <= common | named("bench")
+    assert named("bench") - {*measured, *measured["results"][0]} == {"metrics", "viewer", "runs", "ratios"}
+    plan = run_json("train", "queue", "--plan", "--runs", tmp_path)
+    assert {*plan, *plan["queue"][0]} == named("train --plan")
+    boxes = tmp_path / "boxes.json"
+    boxes.write_text(f'{{"boxes": {{"{file.name}": [[0, 0, 9, 9]]}}}}', encoding="utf-8")
+    faces = run_json("faces", tmp_path, "--evaluate", boxes)
+    inner = {key for kind in (faces["sizes"], faces["missed"]) for key in kind[0]} | set(faces["kinds"])
+    assert {*faces, *inner} == named("faces --evaluate")
     known = set(typer_names())
     assert {name.split()[0] for line in rows for name in line.split("`, `")} <= known
 
