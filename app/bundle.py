@@ -36,7 +36,7 @@ CONTENTS: tuple[tuple[str, str], ...] = (
     ("decoded/", "the pixels decoded from these files, without loss"),
     ("results.json", "sizes, metrics, times and the command of each result"),
     ("environment.json", "versions, codec settings, fingerprints of the weights"),
-    (_SCRIPT, "makes everything again and says what differs (needs the command hflic)"),
+    (_SCRIPT, "makes all of it again and says what differs (needs hflic)"),
     ("SHA256SUMS", "check all files with: sha256sum -c SHA256SUMS"),
 )
 LEVELS = 1  # docs/format.md: decoded pixels differ by one level at most where floating point differs

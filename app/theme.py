@@ -129,10 +129,13 @@ QPushButton:focus { border-color: FOCUS; }
 QPushButton:disabled { color: FADED; }
 QDialog QPushButton:default { background: ACCENT; color: #ffffff; border-color: ACCENT; }
 QDialog QPushButton:default:disabled { background: BUTTON; color: FADED; border-color: LINE; }
-QDialog QLineEdit, QDialog QTreeWidget { border: 1px solid LINE; border-radius: 5px; }
+QDialog QLineEdit, QDialog QTreeWidget, QDialog QPlainTextEdit { border: 1px solid LINE; border-radius: 5px; }
 QDialog QLineEdit { padding: 4px 6px; }
+QDialog QTreeWidget, QDialog QTableWidget, QDialog QPlainTextEdit { padding: 2px; background: FIELD; }
 QDialog QTableWidget { background: CARD; border: 1px solid LINE; border-radius: 5px; }
-QDialog QLineEdit:focus, QDialog QTreeWidget:focus { border-color: FOCUS; }
+QDialog QTableWidget::item { padding: 3px 4px; }
+QDialog QTableWidget QHeaderView::section { padding: 3px 7px; }
+QDialog QLineEdit:focus, QDialog QTreeWidget:focus, QDialog QPlainTextEdit:focus { border-color: FOCUS; }
 QTreeWidget::item { padding: 3px 2px; }
 QTreeWidget::indicator, QCheckBox::indicator { width: 14px; height: 14px; border-radius: 3px; }
 QTreeWidget::indicator:unchecked, QCheckBox::indicator:unchecked { border: 1px solid QUIET; }
@@ -168,6 +171,7 @@ def style_colours(dark: bool) -> dict[str, str]:
         "TIP": "#101011" if dark else "#2a2a2c",
         "LINE": "#414144" if dark else "#d6d6d9",
         "WINDOW": "#2a2a2c" if dark else "#f4f4f5",
+        "FIELD": "#1f1f21" if dark else "#ffffff",
         "CARD": "#323235" if dark else "#ffffff",
         "HOVER": "#434347" if dark else "#e7e7ea",
         "PRESSED": "#505055" if dark else "#d9d9dd",

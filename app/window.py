@@ -94,6 +94,7 @@ class Window(QMainWindow):
         self._restyle()
         self._refresh()
         keeping.open_again(self, settings)
+        self.empty.setFocus()  # with a picture the stack hands the keyboard on to it
         self._refresh()
 
     @property

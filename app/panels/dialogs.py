@@ -82,7 +82,7 @@ def about_dialog(parent: QWidget) -> QDialog:
         f"<h2>HFLIC</h2><p>{first}</p>"
         "<p>Compresses photos with learned image codecs<br>and compares the results by eye and by number.</p>"
         f"<p>{NOTHING_SENT}</p>"
-        f"<table>{rows}</table>"
+        f"<table cellspacing=0 style='margin-top: 12px'>{rows}</table>"
         "<p>Licence: Apache-2.0. Qt and PySide6 are used under the LGPL v3.<br>"
         "The sample photo of Grace Hopper is in the public domain.</p>"
         "<p>Method: Ning et al. 2023, \u201cHFLIC: Human Friendly Perceptual<br>"
@@ -168,5 +168,6 @@ def _finish(dialog: QDialog, content: QGridLayout, copy: str = "") -> QDialog:
     layout.setSpacing(14)
     layout.addLayout(content)
     layout.addWidget(buttons)
+    buttons.button(QDialogButtonBox.StandardButton.Close).setDefault(True)
     dialog.resize(dialog.sizeHint().boundedTo(dialog.screen().availableSize() - _FRAME))
     return dialog

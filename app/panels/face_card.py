@@ -109,24 +109,26 @@ class FaceCard(QFrame):
         self._grid.setHorizontalSpacing(10)
         self._grid.setVerticalSpacing(3)
         self._grid.setColumnStretch(0, 1)
+        self._grid.addWidget(self._title, 0, 0)
+        for column, side in enumerate(Side, start=1):
+            self._grid.addWidget(QLabel(side.letter), 0, column, Qt.AlignmentFlag.AlignRight)
         self.cells: dict[tuple[int, Side], QLabel] = {}
         for at, (name, _, metric) in enumerate(_ROWS):
             label = QLabel(name)
             label.setToolTip(_TIPS[metric])
-            self._grid.addWidget(label, at, 0)
+            self._grid.addWidget(label, at + 1, 0)
             for column, side in enumerate(Side, start=1):
                 cell = QLabel(text.DASH)
                 cell.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
                 cell.setMinimumWidth(84)
                 cell.setAccessibleName(f"{name}, side {side.letter}")
                 self.cells[at, side] = cell
-                self._grid.addWidget(cell, at, column)
+                self._grid.addWidget(cell, at + 1, column)
         self._list = QVBoxLayout()
         self._list.setSpacing(6)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(8, 8, 8, 8)
         layout.setSpacing(6)
-        layout.addWidget(self._title)
         layout.addLayout(self._grid)
         layout.addLayout(self._list)
         layout.addWidget(self._more)

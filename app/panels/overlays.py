@@ -52,6 +52,7 @@ class EmptyState(QWidget):
         sample = QPushButton(theme.icon("picture"), "Sample photo")
         open_button.clicked.connect(self.open_wanted)
         sample.clicked.connect(self.sample_wanted)
+        self.setFocusProxy(open_button)
         buttons = QHBoxLayout()
         buttons.setSpacing(10)
         buttons.addStretch()

@@ -16,7 +16,7 @@ from app import actions, theme
 from app.panels.dialogs import about_dialog, shortcuts_dialog
 from app.panels.floating import Floating
 from app.session import Session
-from app.state import Side
+from app.state import Level, Side
 from app.viewport import Mode
 from app.window import Window
 from models import codec
@@ -115,6 +115,17 @@ def test_space_shows_no_original_where_none_is_open(
     assert not window.viewport.original_held
     assert "open the photo" in window.status.currentMessage()
     qtbot.keyRelease(window.canvas, Qt.Key.Key_Space)
+
+
+def test_the_keyboard_begins_in_the_picture_area_and_stays_there(
+    qtbot: QtBot, window: Window, photo: Callable[..., Path]
+) -> None:
+    window.activateWindow()
+    qtbot.waitUntil(window.isActiveWindow)
+    window.tell("Something is wrong.", Level.WARNING)
+    assert window.empty.isAncestorOf(QApplication.focusWidget())
+    open_photo(qtbot, window, photo())
+    assert window.canvas.hasFocus()
 
 
 def test_x_swaps_and_tab_hides_the_chrome(qtbot: QtBot, window: Window, photo: Callable[..., Path]) -> None:
