@@ -35,7 +35,7 @@ _HINT = (
     f"{BETTER} better and {WORSE} worse than A; of A itself, than B. A double click puts a result on a side. "
     "A heading sorts."
 )
-_SIZE = QSize(1120, 420)
+_SIZE = QSize(1120, 420)  # as wide as the columns are with numbers in them
 _LINE, _VALUE = Qt.ItemDataRole.UserRole, int(Qt.ItemDataRole.UserRole) + 1
 
 

@@ -68,6 +68,8 @@ def test_both_sides_are_measured_and_the_better_one_is_marked(
     card = window.inspector.faces
     assert not card.isHidden()
     assert [row.face for row in card.rows] == [SMALL, LARGE]  # the small ones first
+    heads = [card._grid.itemAtPosition(0, column).widget().text() for column in (1, 2)]
+    assert heads == ["A", "B"]
     waiting = inline.tasks(MeasureFaces)
     assert len(waiting) == 2
     assert {job.task.picture for job in waiting} == {

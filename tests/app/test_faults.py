@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator
 
 import pytest
-from PySide6.QtWidgets import QDialog, QLabel, QWidget
+from PySide6.QtWidgets import QDialog, QLabel, QPushButton, QWidget
 from pytestqt.qtbot import QtBot
 
 from app.log import catch_faults
@@ -55,6 +55,8 @@ def test_many_faults_open_one_dialog(window: QWidget, caught: None) -> None:
     fail("another")
     (again,) = dialogs(window)
     assert again.windowTitle() == "Details"
+    defaults = [button.text() for button in again.findChildren(QPushButton) if button.isDefault()]
+    assert [text.replace("&", "") for text in defaults] == ["Close"]  # not Copy, which Return would do unseen
     again.close()
 
 
