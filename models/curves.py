@@ -209,7 +209,7 @@ def export_compressai(averages: Sequence[Average], folder: Path) -> list[Path]:
         path = folder / f"{stem}.json"
         value = {
             "name": codec if alone else f"{codec} ({weights})",
-            "description": f"hflic evaluate: mean of {group[0].images} pictures, real files"
+            "description": f"hflic evaluate: mean over pictures ({group[0].images}), real files"
             + (f", weights {weights}" if weights else ""),
             "results": results,
         }
