@@ -6,9 +6,7 @@ import hashlib
 import io
 import json
 import math
-import secrets
 import shlex
-import shutil
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,7 +21,8 @@ from app.report import SHORT, Item, Pixels, Report, boxes_of, distinct
 from app.versions import program_version, versions
 from models import codec, realism, weights
 from models.codec import REFINED, entry
-from models.errors import HflicError, OutputError
+from models.errors import HflicError, OutputError, SuffixError
+from models.files import filled_folder, temporary_name
 from models.picture import Picture
 from models.watch import QUIET, Watch
 
@@ -50,8 +49,8 @@ def write_bundle(
     """Write the bundle: a zip where `path` ends in .zip, a folder where it has no suffix; all or nothing.
 
     dots: what follows a dot in a folder's name is no suffix, as for a picture called IMG.2024.jpg.
-    Raises OutputError for another suffix, an unwritable place, a folder that is not empty and a report
-    without results; Cancelled.
+    Raises SuffixError for another suffix, OutputError for an unwritable place, a folder that is not empty and
+    a report without results; Cancelled.
     """
     report = distinct(report.checked())
     suffix = path.suffix.lower()
@@ -59,7 +58,7 @@ def write_bundle(
         with _zip(path) as put:
             _fill(report, pixels, put, watch)
     elif suffix and not dots:
-        raise OutputError(f"cannot write {path}: a bundle is a .zip file, or a folder without a suffix")
+        raise SuffixError(f"cannot write {path}: a bundle is a .zip file, or a folder without a suffix")
     else:
         with _folder(path) as put:
             _fill(report, pixels, put, watch)
@@ -240,7 +239,7 @@ def _zip(path: Path) -> Iterator[Put]:
     if path.is_dir():
         raise OutputError(f"cannot write {path}: it is a folder, give a file name")
     _check_parent(path)
-    temporary = _temporary(path)
+    temporary = temporary_name(path)
     root = path.stem
 
     def put(name: str, data: bytes) -> None:
@@ -266,29 +265,16 @@ def _folder(path: Path) -> Iterator[Put]:
     if path.exists() and not (path.is_dir() and not any(path.iterdir())):
         raise OutputError(f"cannot write {path}: there is something already, give a new name")
     _check_parent(path)
-    temporary = _temporary(path)
+    with filled_folder(path) as folder:
 
-    def put(name: str, data: bytes) -> None:
-        place = temporary / name
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_bytes(data)
-        if name == _SCRIPT:
-            place.chmod(0o755)
+        def put(name: str, data: bytes) -> None:
+            place = folder / name
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_bytes(data)
+            if name == _SCRIPT:
+                place.chmod(0o755)
 
-    try:
-        temporary.mkdir()
         yield put
-        if path.exists():
-            path.rmdir()  # empty: not every system renames onto a folder
-        temporary.rename(path)
-    except OSError as error:
-        raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-
-
-def _temporary(path: Path) -> Path:
-    return path.with_name(f".{path.name[:40]}.{secrets.token_hex(4)}.part")
 
 
 def _check_parent(path: Path) -> None:

@@ -170,7 +170,7 @@ class Commands:
             self._window.session.save_picture(side, path)
 
     def _ask_export_crop(self) -> None:
-        if self._refused_crop():
+        if self._tell_if_unfinished():
             return
         source = self._window.session.picture
         stem = source.path.stem if source is not None and source.path else "picture"
@@ -184,7 +184,7 @@ class Commands:
     def export_crop(self, path: Path) -> None:
         """Write what is in view, in the picture's own pixels; that some of it is not finished is told."""
         window, view, canvas = self._window, self._window.viewport, self._window.canvas
-        if self._refused_crop():
+        if self._tell_if_unfinished():
             return
         panes, names = canvas.panes(), self._in_view()
         shown = [raster for name in names if (raster := canvas.raster(name)) is not None]
@@ -205,7 +205,7 @@ class Commands:
         canvas = self._window.canvas
         return list(dict.fromkeys(canvas.drawn(pane) for pane in canvas.panes()))
 
-    def _refused_crop(self) -> bool:
+    def _tell_if_unfinished(self) -> bool:
         why = unfinished(self._window.session, self._in_view())
         if why:
             self._window.tell(f"The crop was not exported: {why}.", Level.WARNING)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal, Slot
 
-from app.exporting import Form, Offer
+from app.exporting import Form, Offer, fitting
 from app.exports import ExportCrops, ExportEvidence, ExportFiles, ExportLabelled, ExportReport, Sweep
 from app.gather import Result, report_with
 from app.judge import STOPPED, MeasureKey
@@ -52,7 +52,7 @@ class Exporter(QObject):
         session.judge.measured.connect(self._go_on)
         session.picture_changed.connect(self._other_picture)
         session.saver.noticed.connect(self._hear)
-        self._why = ""
+        self.noticed = ""  # what a message has said already of why the last order failed
 
     @property
     def working(self) -> bool:
@@ -73,7 +73,7 @@ class Exporter(QObject):
         if picture is None or picture.digest != order.picture:
             self.ended.emit(None, ANOTHER)
             return
-        self._order, self._job = order, 0
+        self._order, self._job, self.noticed = order, 0, ""
         keys = [offer.key for offer in order.offers if offer.key]
         self._session.compressor.order(dict.fromkeys(keys, picture))
         self._go_on()
@@ -168,16 +168,16 @@ class Exporter(QObject):
 
     @Slot(object)
     def _hear(self, notice: object) -> None:
-        self._why = str(getattr(notice, "text", ""))
+        self.noticed = str(getattr(notice, "text", ""))
 
     def _written(self, path: Path | None) -> None:
         order = self._order
         if path is None and order is not None:
             self._session.saver.sweep(Sweep(order.path))
-        self._end(path, self._why if path is None else "")
+        self._end(path, self.noticed if path is None else "")
 
     def _end(self, path: Path | None, why: str) -> None:
-        self._order, self._job, self._why = None, 0, ""
+        self._order, self._job = None, 0
         self._asked.clear()
         self._session.compressor.order({})
         self._session.judge.order({})
@@ -188,8 +188,10 @@ def task_for(order: Order, report: Report) -> Task:
     """What the writing process does."""
     if order.form is Form.FILES:
         items = distinct(report).items
-        made = [(f"{report.stem}-{item.stem}{item.suffix}", item.encoding.data) for item in items]
-        return ExportFiles(order.path, tuple(made))
+        rests = [f"-{item.stem}{item.suffix}" for item in items]
+        names = [fitting(report.stem, rest) + rest for rest in rests]
+        made = tuple((name, item.encoding.data) for name, item in zip(names, items, strict=True))
+        return ExportFiles(order.path, made)
     if order.form is Form.EVIDENCE:
         return ExportEvidence(order.path, report)
     if order.form is Form.CROPS:

@@ -147,14 +147,20 @@ def boxes_words(form: Form, boxes: Sequence[Box], detail: Box | None) -> str:
     return "There is no box: the place where the results differ most from the original is taken."
 
 
+def fitting(stem: str, rest: str) -> str:
+    """As much of a stem as leaves a file's name room for the rest."""
+    room = _LONGEST - len(os.fsencode(rest))
+    while len(os.fsencode(stem)) > max(room, 1):
+        stem = stem[:-1]
+    return stem
+
+
 def suggested(folder: Path, stem: str, form: Form, suffix: str, box: Box | None = None) -> Path:
     """A name that says what it is and that nothing has yet."""
     end = FORMS[form].end
     if form is Form.LABELLED and box is not None and box.name:
         end = f"{end}-{'-'.join(box.name.split())}".replace("/", "-")
-    room = _LONGEST - len(os.fsencode(f"-{end}-999{suffix}"))
-    while len(os.fsencode(stem)) > max(room, 1):
-        stem = stem[:-1]
+    stem = fitting(stem, f"-{end}-999{suffix}")
     first = folder / f"{stem}-{end}{suffix}"
     path, count = first, 2
     while there(path.exists):

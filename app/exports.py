@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import re
-import secrets
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -18,8 +15,8 @@ from app.figure import COLOURS, FRAME
 from app.lanes import FILES
 from app.report import Box, Pixels, Report, boxes_of, distinct
 from app.text import shortened
-from models.errors import OutputError, SuffixError
-from models.files import write_file
+from models.errors import SuffixError
+from models.files import filled_folder, write_file
 from models.picture import Picture
 from models.watch import QUIET, Watch
 
@@ -104,7 +101,7 @@ class ExportCrops(_Export):
 
     def run(self, bench: Bench) -> Path:
         """Raises OutputError, PictureError, Cancelled; then the folder is as it was."""
-        with _filled(self.path) as folder:
+        with filled_folder(self.path) as folder:
             for name, made in crops_of(self.report, bench.picture).items():
                 bench.watch.step(f"writing {name}", 0.5)
                 made.save(folder / f"{name}.png")
@@ -129,7 +126,7 @@ class ExportFiles:
 
     def run(self, bench: Bench) -> Path:
         """Raises OutputError, Cancelled; then the folder is as it was."""
-        with _filled(self.path) as folder:
+        with filled_folder(self.path) as folder:
             for at, (name, data) in enumerate(self.files):
                 bench.watch.step(f"writing {name}", at / len(self.files))
                 write_file(folder / name, data)
@@ -158,39 +155,6 @@ class Sweep:
             else:
                 half.unlink(missing_ok=True)
         return len(halves)
-
-
-@contextmanager
-def _filled(path: Path) -> Iterator[Path]:
-    """A folder to write into; what is in it then goes to `path`, all or nothing.
-
-    A new folder appears when it is complete. Into one that is there the files are moved at the end, in the
-    place of those of the same names. Raises OutputError.
-    """
-    new = not path.exists()
-    temporary = (path.with_name if new else path.joinpath)(f".{path.name[:40]}.{secrets.token_hex(4)}.part")
-    added: list[Path] = []
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.mkdir()
-        yield temporary
-        if new:
-            temporary.rename(path)
-            return
-        for file in sorted(temporary.iterdir()):
-            place = path / file.name
-            if not place.exists():
-                added.append(place)
-            file.replace(place)
-        added.clear()
-    except OSError as error:
-        raise OutputError(f"cannot write into {path}: {error.strerror or error}") from error
-    except OutputError as error:  # nobody knows the temporary name
-        raise OutputError(str(error).replace(str(temporary), str(path))) from error
-    finally:
-        for file in added:
-            file.unlink(missing_ok=True)
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def crops_of(report: Report, pixels: Pixels) -> dict[str, Picture]:

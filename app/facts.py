@@ -62,7 +62,8 @@ def unfinished(session: Session, names: Iterable[str]) -> str:
     shown = set(names)
     sides = set(Side) if "difference" in shown else {side for side in Side if side.value in shown}
     found = [f"side {side.letter}" for side in Side if side in sides and session.view(side).stale]
-    if "difference" in shown and not found and session.differences.working:
+    missing = session.differences.working or session.difference is None
+    if "difference" in shown and not found and missing:
         found.append("the difference")
     waiting = [column for column in Column if column.value in shown and not session.columns.finished(column)]
     found += [f"column {column.letter}" for column in waiting]

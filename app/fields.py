@@ -21,7 +21,7 @@ class FieldKeys(QObject):
     def __init__(self, window: QWidget) -> None:
         super().__init__(window)
         window.installEventFilter(self)
-        for box in window.findChildren(QComboBox):
+        for box in window.findChildren(QComboBox):  # those there are by now
             box.setFocusPolicy(Qt.FocusPolicy.TabFocus)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802

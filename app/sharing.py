@@ -14,6 +14,7 @@ from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QApplication, QFileDialog
 
 from app.commands import sample_photo
+from app.export import GAP
 from app.exporter import Exporter
 from app.exporting import Form, offers_of
 from app.exports import ExportCrops, ExportLabelled, ExportReport
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 
 DETAIL = 512  # pixels: a view up to this wide and high is a detail worth a box in a figure
 LARGEST_COPY = 16_000_000  # pixels: more would stop the window, here and whenever it is pasted
-_GAP = 8  # white pixels between copied crops
 _FIGURES = (".png", ".pdf", ".svg")
 _NO_RESULT = "There is no result to export yet: wait until a side is compressed."
 
@@ -110,7 +110,7 @@ class Sharing:
         name = f"The box {box.name}" if box.name else "The crop in view"
         pixels = len(rasters) * box.width * box.height
         if pixels > LARGEST_COPY:
-            size = f"{pixels / 1e6:.0f} megapixels"
+            size = f"{pixels / 1e6:.0f} megapixels{' on both sides' if len(rasters) > 1 else ''}"
             words = f"{name} is too large to copy, {size}: draw a smaller box, or export it."
             self._window.tell(words, Level.WARNING)
             return
@@ -185,8 +185,8 @@ class Sharing:
 
 def _beside(rasters: Sequence[Raster], box: Box) -> QImage:
     """A box of each raster in a row, with gaps between them."""
-    step = box.width + _GAP
-    image = QImage(step * len(rasters) - _GAP, box.height, QImage.Format.Format_RGB32)
+    step = box.width + GAP
+    image = QImage(step * len(rasters) - GAP, box.height, QImage.Format.Format_RGB32)
     pixels = np.frombuffer(image.bits(), np.uint8).reshape(box.height, -1, 4)
     for at, raster in enumerate(rasters):
         crop = raster.levels[0][box.y : box.y + box.height, box.x : box.x + box.width]

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from enum import Enum
 
+from app import text
 from app.raster import Raster
 from app.tasks import Coded, Measured
 from models.codec import Rate, entry, parts, plain
@@ -135,7 +136,7 @@ def codec_name(id: str) -> str:
     except CodecError:
         words = [known]
     if steps:
-        many = "" if steps == str(USUAL_STEPS) else f" in {steps} step{'' if steps == '1' else 's'}"
+        many = "" if steps == str(USUAL_STEPS) else f" in {text.counted(int(steps), 'step')}"
         words.append(f"refined{many}")
     if share:
         words.append(f"realism {share}")

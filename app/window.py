@@ -35,6 +35,7 @@ from app.panels.inspector import Inspector
 from app.panels.messages import MessageBar
 from app.panels.overlays import DropOverlay, EmptyState, OpeningStrip
 from app.panels.status import StatusLine
+from app.possible import allow
 from app.restore import Remembered, remember
 from app.session import Session
 from app.settings import Settings, packed, unpacked
@@ -77,8 +78,9 @@ class Window(QMainWindow):
         self.status = StatusLine()
         self.setStatusBar(self.status)
         self.status.addPermanentWidget(self.working.button)
-        self._hold = HoldOriginal(self, self.viewport, self.working.lacks_original)
+        self._hold = HoldOriginal(self, self.viewport, self.working.tell_if_no_original)
         self._recent_menu = QMenu("Open &recent", self)
+        self._recent_menu.setToolTipsVisible(True)
         bars.fill_menu_bar(self.menuBar(), self.actions_by_id, {"sample": self._recent_menu})
         self.inspector.set_save_menus(bars.save_menus(self, self.actions_by_id))
         self.tools = bars.make_toolbar(self.actions_by_id)
@@ -169,7 +171,8 @@ class Window(QMainWindow):
             action = self._recent_menu.addAction(text.caption(path.name))
             action.setToolTip(text.tip(str(path)))
             action.triggered.connect(partial(self.commands.open_paths, [path]))
-        self._recent_menu.setEnabled(not self._recent_menu.isEmpty())
+        none = "No picture was opened yet" if self._recent_menu.isEmpty() else ""
+        allow(self._recent_menu.menuAction(), "", none)
         self.empty.show_recent(self._settings.recent_paths())
 
     def _connect(self) -> None:

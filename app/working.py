@@ -98,7 +98,7 @@ class Working:
         dialog.open()
         return dialog
 
-    def lacks_original(self) -> bool:
+    def tell_if_no_original(self) -> bool:
         """Whether there is no original to show, which is told."""
         session = self._window.session
         lacks = session.picture is None

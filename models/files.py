@@ -6,6 +6,9 @@ import contextlib
 import errno
 import os
 import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from models.errors import OutputError
@@ -36,8 +39,7 @@ def write_file(path: Path, data: bytes) -> None:
     if is_device:
         _write_straight(path, data)
         return
-    # The name stays short however long the wanted one is: file systems limit a name to 255 bytes.
-    temporary = path.with_name(f".{path.name[:40]}.{secrets.token_hex(4)}.part")
+    temporary = temporary_name(path)
     try:
         # Opened by plain mode "xb", not by tempfile, so that the file's rights follow the umask.
         with temporary.open("xb") as file:
@@ -50,6 +52,61 @@ def write_file(path: Path, data: bytes) -> None:
     finally:
         with contextlib.suppress(OSError):  # a disk that went away, or never could be written
             temporary.unlink(missing_ok=True)
+
+
+def temporary_name(path: Path) -> Path:
+    """A hidden name beside `path`, short however long that is: file systems limit a name to 255 bytes."""
+    return path.with_name(f".{path.name[:40]}.{secrets.token_hex(4)}.part")
+
+
+@contextmanager
+def filled_folder(path: Path) -> Iterator[Path]:
+    """A folder to write into; what is in it then goes to `path`, all or nothing.
+
+    A new folder, or one in the place of an empty one, appears when it is complete. In one that holds
+    something the files then take the places of those of the same names, also of links; where one cannot, all
+    go back. Raises OutputError.
+    """
+    moved: list[tuple[Path, Path]] = []
+    made: list[Path] = []
+
+    def move(start: Path, end: Path) -> None:
+        start.rename(end)
+        moved.append((start, end))
+
+    try:
+        filled = path.is_dir() and any(path.iterdir())
+        temporary = temporary_name(path / path.name if filled else path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.mkdir()
+        made.append(temporary)
+        yield temporary
+        if not filled:
+            if path.exists():
+                path.rmdir()  # not every system renames onto a folder
+            temporary.rename(path)
+            return
+        replaced = temporary_name(path / path.name)
+        replaced.mkdir()
+        made.append(replaced)
+        for file in sorted(temporary.iterdir()):
+            place = path / file.name
+            if place.is_dir():
+                raise IsADirectoryError(errno.EISDIR, f"{place.name} is a folder")
+            if place.exists() or place.is_symlink():
+                move(place, replaced / file.name)
+            move(file, place)
+        moved.clear()
+    except OSError as error:
+        raise OutputError(f"cannot write into {path}: {error.strerror or error}") from error
+    except OutputError as error:  # nobody knows the temporary name
+        raise OutputError(str(error).replace(str(temporary), str(path))) from error
+    finally:
+        for start, end in reversed(moved):
+            with contextlib.suppress(OSError):
+                end.rename(start)
+        for folder in made:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _write_straight(path: Path, data: bytes) -> None:

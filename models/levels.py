@@ -34,7 +34,7 @@ def depth_of(image: Image.Image, told: Told) -> Depth:
     tiles: list[Any] = list(getattr(image, "tile", None) or [])
     coder, raw = (str(tiles[0][0]), str(tiles[0][3])) if tiles else ("", "")
     bits = told.depth or int(image.info.get("bit_depth", 8))
-    if coder.startswith("ppm"):
+    if coder.startswith("ppm") and isinstance(tiles[0][3], tuple):  # a bitmap in letters has none
         bits = int(tiles[0][3][1]).bit_length()
     elif ";16" in raw and "BGR;16" not in raw:  # which is five or six bits
         bits = 16

@@ -70,6 +70,10 @@ def test_sixteen_bit_planes_of_a_tiff_are_not_garbage() -> None:
     assert TiffImagePlugin.READ_LIBTIFF is False
 
 
+def test_a_bitmap_in_letters_is_read() -> None:
+    assert Picture.from_bytes(b"P1\n2 2\n0 1\n1 0\n").pixels[..., 0].tolist() == [[255, 0], [0, 255]]
+
+
 def test_twelve_bit_grey_goes_from_black_to_white() -> None:
     rows = bytes((0x00, 0x08, 0x00)) + bytes((0xFF, 0xFF, 0xFF))  # 0, 2048; 4095, 4095
     picture = Picture.from_bytes(tiff(2, 2, (12,), 1, [rows]))

@@ -58,7 +58,6 @@ class CropStrip(QFrame):
         self.zoom.addItem("Fit", 0)
         for times in ZOOMS:
             self.zoom.addItem(f"{times}{_TIMES}", times)
-        self.zoom.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.area = QScrollArea()
         self.area.setFrameShape(QFrame.Shape.NoFrame)
         self.area.setWidgetResizable(True)

@@ -274,7 +274,8 @@ class ExportDialog(QDialog):
             return
         self._check()
         self._say(why or "The export was stopped.", bad=bool(why))
-        announce(self, self.hint.text(), at_once=True)
+        if why != self._exporter.noticed or not why:
+            announce(self, self.hint.text(), at_once=True)
 
     def reject(self) -> None:
         """Cancel: first what runs, then the dialog."""

@@ -79,7 +79,7 @@ class EmptyState(QWidget):
         layout.addWidget(self._core)
         layout.addLayout(self._recent)
         layout.addStretch(4)
-        self.setMinimumHeight(200)  # the links give way in a low window
+        self.setMinimumHeight(self._core.sizeHint().height() + 2 * _INSIDE)  # the links give way
 
     def show_recent(self, paths: list[Path]) -> None:
         """Offer the pictures opened last. The links are made when they are seen: each is styled anew."""

@@ -161,7 +161,11 @@ class SidePanel(QFrame):
         self.refine.show_view(view)
         self.realism.show_view(view)
         done = view.raster is not None and not view.stale
-        allow(self.save, self.save.accessibleName(), "" if done else "There is no finished picture")
+        allow(
+            self.save,
+            self.save.accessibleName(),
+            "" if done else f"Side {self.side.letter} shows no finished picture",
+        )
         if view.working:
             if not self._patience.isActive() and self.bar.isHidden():
                 self._patience.start()

@@ -31,9 +31,8 @@ class StatusLine(QStatusBar):
         self._zoom.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self._zoom.setToolTip("Screen pixels for each picture pixel")
         self.setSizeGripEnabled(False)
-        self.setContentsMargins(
-            4, 2, 12, 2
-        )  # Qt draws news 6 pixels from the edge: what is open stands there too
+        # Qt draws news 6 pixels from the edge: what is open stands there too.
+        self.setContentsMargins(4, 2, 12, 2)
         self.addWidget(self._picture, 1)
         self.addPermanentWidget(self._pixel)
         self.addPermanentWidget(self._zoom)

@@ -191,6 +191,14 @@ def test_a_picture_with_a_very_long_name_is_exported_under_a_shorter_one(
     assert path.is_file() and path.name.endswith("-figure.png")
 
 
+def test_files_of_a_picture_with_a_very_long_name_have_shorter_ones(
+    qtbot: QtBot, window: Window, photo: Callable[..., Path]
+) -> None:
+    open_photo(qtbot, window, photo("\N{GREEK SMALL LETTER ALPHA}" * 125 + ".png", seed=5))
+    folder = export(qtbot, window, ask(qtbot, window, Form.FILES))
+    assert {file.suffix for file in folder.iterdir()} == {".webp", ".jpg"}
+
+
 def test_only_chosen_results_go_out_as_files(qtbot: QtBot, window: Window) -> None:
     dialog = ask(qtbot, window, Form.FILES)
     assert titles(dialog, checked=True) == ["A  WebP", "B  JPEG"]

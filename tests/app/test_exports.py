@@ -95,7 +95,7 @@ def test_a_full_disk_leaves_nothing_and_the_place_is_named(
 def test_files_that_were_added_to_a_folder_go_again_when_one_cannot_be_put_there(
     result: tuple[Report, Pictures], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = Path.replace
+    real = Path.rename
 
     def refuse(path: Path, target: Path) -> Path:
         if target == tmp_path / "b.jpg":
@@ -103,10 +103,28 @@ def test_files_that_were_added_to_a_folder_go_again_when_one_cannot_be_put_there
         return real(path, target)
 
     (tmp_path / "mine.txt").write_text("mine")
-    monkeypatch.setattr(Path, "replace", refuse)
+    monkeypatch.setattr(Path, "rename", refuse)
     with pytest.raises(OutputError, match="Permission denied"):
         run(ExportFiles(tmp_path, FILES), result[1])
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_files_that_were_replaced_come_back_when_another_cannot_be_put_there(
+    result: tuple[Report, Pictures], tmp_path: Path
+) -> None:
+    (tmp_path / "a.jpg").write_bytes(b"before")
+    (tmp_path / "b.jpg").mkdir()
+    with pytest.raises(OutputError, match=r"b\.jpg is a folder"):
+        run(ExportFiles(tmp_path, FILES), result[1])
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.jpg", "b.jpg"]
+    assert (tmp_path / "a.jpg").read_bytes() == b"before"
+
+
+def test_a_folder_with_too_long_a_name_is_an_output_error(
+    result: tuple[Report, Pictures], tmp_path: Path
+) -> None:
+    with pytest.raises(OutputError, match="name too long"):
+        run(ExportFiles(tmp_path / ("n" * 300), FILES), result[1])
 
 
 def test_files_of_the_same_names_are_replaced_and_others_stay(
