@@ -115,7 +115,9 @@ def _for_a_cpu(weights: LossWeights) -> LossWeights:
 # and may be published; its rate is above the papers' 1e-4, as a few thousand steps must do. Then rounds
 # with the style term, each from the better weights the base has by then, and a last one with everything.
 _SHORT = Round(2_200, rate=2.5e-4, warmup=100, constant=0.4, batch=8, side=128)
-_LONGER = (Round(steps, rate=2e-4, warmup=100, batch=8, side=128) for steps in (4_000, 6_000, 4_000, 6_000, 4_000))
+_LONGER = (
+    Round(steps, rate=2e-4, warmup=100, batch=8, side=128) for steps in (4_000, 6_000, 4_000, 6_000, 4_000)
+)
 _QUIET_ROUNDS = (*(_SHORT,) * 4, *_LONGER)
 _LITE_ROUNDS = (*_QUIET_ROUNDS, Round(8_000, rate=1e-4, warmup=100, batch=8, side=128))
 _STYLE_FROM = _SHORT.steps / sum(part.steps for part in _LITE_ROUNDS)

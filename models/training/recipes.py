@@ -86,6 +86,7 @@ _MSE_ROUNDS = (
     Round(6_000, rate=5e-4),  # what the larger networks had not settled
     Round(6_000, rate=5e-4),  # again: the one before brought 1.7%
     Round(5_000, rate=5e-4),  # rates drawn equally over log lambda from here on
+    Round(8_000, rate=5e-4),  # again: the one before brought 1.4%
     Round(66_000, rate=5e-4, side=256),
 )
 
@@ -185,6 +186,8 @@ QUEUE: tuple[tuple[str, int], ...] = (
     ("hflic-realistic-lite", 6),
     ("elic-lite", 11),
     ("hflic-lite", 11),
+    ("elic-lite", 12),
+    ("hflic-lite", 12),
     ("hflic-realistic-lite", 10),
     ("elic-5-lite", 5),
 )
