@@ -141,7 +141,8 @@ def test_the_json_keys_of_the_architecture_are_those_that_are_printed(tmp_path: 
     assert set(run_json("models", "info", "jpeg")) == named("models info")
     measured = run_json("bench", "--codecs", "jpeg", "--size", "64x64", "--repeats", "1")
     assert {*measured, *measured["results"][0]} <= common | named("bench")
-    assert named("bench") - {*measured, *measured["results"][0]} == {"metrics", "viewer", "runs", "ratios"}
+    others = {"metrics", "jpeg_quality", "viewer", "runs", "ratios", "bytes_ratio"}
+    assert named("bench") - {*measured, *measured["results"][0]} == others
     plan = run_json("train", "queue", "--plan", "--runs", tmp_path)
     assert {*plan, *plan["queue"][0]} == named("train --plan")
     boxes = tmp_path / "boxes.json"

@@ -38,7 +38,7 @@ def test_what_is_not_possible_says_why_until_it_is(
     swap = window.actions_by_id["swap"]
     save = window.inspector.sides[Side.LEFT].save
     assert swap.toolTip() == "Exchange the left and the right side (X)\nOpen a picture first."
-    assert save.toolTip() == "Save side A\nThere is no finished picture."
+    assert save.toolTip() == "Save side A\nSide A shows no finished picture."
     open_photo(qtbot, window, photo())
     assert swap.toolTip() == "Exchange the left and the right side (X)"
     assert save.toolTip() == "Save side A"
