@@ -381,6 +381,10 @@ class Canvas(QWidget):
         pane = next((pane for pane in panes if pane.rect.contains(at)), panes[0])
         return self.viewport.frame(pane, QSizeF(self.size()))
 
+    def seen(self) -> QRectF:
+        """What of the picture is in view, in its own pixels."""
+        return self.viewport.visible(self.frame_at(QPointF()))
+
     def _mode_changed(self) -> None:
         self.viewport.set_canvas(QSizeF(self.size()), self.devicePixelRatioF())
         self.update()

@@ -188,7 +188,7 @@ class Commands:
             return
         panes, names = canvas.panes(), self._in_view()
         shown = [raster for name in names if (raster := canvas.raster(name)) is not None]
-        seen = view.visible(canvas.frame_at(QPointF()))
+        seen = canvas.seen()
         crop = Crop(int(seen.left()), int(seen.top()), -int(-seen.right() // 1), -int(-seen.bottom() // 1))
         at = None
         if view.mode is Mode.SPLIT and len(shown) == 2:

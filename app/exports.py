@@ -16,14 +16,13 @@ from app.lanes import FILES
 from app.report import Box, Pixels, Report, boxes_of, distinct
 from app.text import shortened
 from models.errors import SuffixError
-from models.files import filled_folder, write_file
+from models.files import TEMPORARY, filled_folder, write_file
 from models.picture import Picture
 from models.watch import QUIET, Watch
 
 if TYPE_CHECKING:
     from app.worker import Bench
 
-_HEX = "[0-9a-f]" * 8  # of a temporary name
 SUFFIXES = (*figure_files.SUFFIXES, page.SUFFIXES[0], ".zip")
 
 
@@ -31,8 +30,8 @@ def write_report(report: Report, pixels: Pixels, path: Path, watch: Watch = QUIE
     """Write what the suffix asks for: a figure sheet (.png, .pdf, .svg), a page (.html), the evidence (.zip,
     or a folder without a suffix).
 
-    Raises OutputError for another suffix, an unwritable place and a report without results, PictureError for
-    a box outside the picture, Cancelled.
+    Raises SuffixError for another suffix, OutputError for an unwritable place and a report without
+    results, PictureError for a box outside the picture, Cancelled.
     """
     suffix = path.suffix.lower()
     if suffix in figure_files.SUFFIXES:
@@ -144,11 +143,11 @@ class Sweep:
     def run(self, bench: Bench) -> int:
         """What cannot be taken away stays."""
         halves = [
-            half for half in self.path.parent.glob(f".*.{_HEX}.part")
+            half for half in self.path.parent.glob(TEMPORARY)
             if half.name[1:].startswith(self.path.name[:40])
         ]  # fmt: skip
         if self.path.is_dir():
-            halves += self.path.glob(f".*.{_HEX}.part")
+            halves += self.path.glob(TEMPORARY)
         for half in halves:
             if half.is_dir():
                 shutil.rmtree(half, ignore_errors=True)

@@ -37,7 +37,7 @@ def write_crop(report: Report, box: Box, pixels: Pixels, path: Path) -> None:
 
 
 def write_page(page: Page, path: Path, title: str = "") -> None:
-    """Write a page in the format of the suffix. Raises OutputError for another, and an unwritable place."""
+    """Write a page in the format of the suffix. Raises SuffixError for another, OutputError."""
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
         raise SuffixError(f"cannot write {path}: a figure is one of {', '.join(SUFFIXES)}")

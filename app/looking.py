@@ -118,12 +118,11 @@ class Looking(QObject):
 
     def _box_here(self) -> None:
         """A box in the middle of what is seen, a third of it wide: boxes without a mouse."""
-        view, canvas = self._canvas.viewport, self._canvas
-        seen = view.visible(canvas.frame_at(QPointF()))
+        seen = self._canvas.seen()
         side = max(round(min(seen.width(), seen.height()) / 3), 1)
         middle = seen.center()
         self._session.crops.add(round(middle.x() - side / 2), round(middle.y() - side / 2), side, side)
-        canvas.setFocus()
+        self._canvas.setFocus()
 
     def _find_places(self) -> None:
         both = self._session.both

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PySide6.QtCore import QPointF, QStandardPaths, Qt
+from PySide6.QtCore import QStandardPaths, Qt
 from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QApplication, QFileDialog
 
@@ -125,7 +125,7 @@ class Sharing:
         window, raster = self._window, self._window.session.anything
         if raster is None:
             return None
-        seen = window.viewport.visible(window.canvas.frame_at(QPointF()))
+        seen = window.canvas.seen()
         left, top = int(seen.left()), int(seen.top())
         right, bottom = (
             min(int(-(-seen.right() // 1)), raster.width),

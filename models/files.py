@@ -13,6 +13,7 @@ from pathlib import Path
 
 from models.errors import OutputError
 
+TEMPORARY = f".*.{'[0-9a-f]' * 8}.part"  # what names of `temporary_name` look like
 MAX_CODED_BYTES = 512 << 20  # of a compressed file: 20 bits for each of the most pixels
 
 

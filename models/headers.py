@@ -166,17 +166,11 @@ def _jxl_codestream(data: bytes) -> bytes:
     """
     if data[:12] != _JXL_CONTAINER:
         return data[:14]
-    found, at = b"", 12
-    while at + 8 <= len(data) and len(found) < 14:
-        length, kind = int.from_bytes(data[at : at + 4], "big"), data[at + 4 : at + 8]
-        head = 8
-        if length == 1:
-            length, head = int.from_bytes(data[at + 8 : at + 16], "big"), 16
-        end = at + length if length else len(data)
-        if end < at + head:
-            break
+    found = b""
+    for kind, content in _boxes(data, skipped=len(_JXL_CONTAINER)):
         if kind in {b"jxlc", b"jxlp"}:
-            begin = at + head + (4 if kind == b"jxlp" else 0)
-            found += data[begin : min(end, begin + 14)]
-        at = end
+            number = 4 if kind == b"jxlp" else 0  # bytes of the part's number before it
+            found += content[number : number + 14]
+        if len(found) >= 14:
+            break
     return found[:14]
