@@ -16,7 +16,7 @@ def about(file: WeightsFile, decoder: DecoderFile | None, source: str) -> dict[s
         "weights": f"{file.name} {file.fingerprint[: 2 * FINGERPRINT_BYTES]}",
         "training": card.recipe
         if card.configuration and not card.steps
-        else f"{card.recipe}, {card.steps} steps, {card.hours:.1f} hours",
+        else f"{card.recipe}, {card.steps} steps, {card.hours:.1f} hours{_begun_with(card)}",
         "data": card.data,
         "licence": card.licence,
         "source": source,
@@ -36,6 +36,12 @@ def about(file: WeightsFile, decoder: DecoderFile | None, source: str) -> dict[s
             f"({own.recipe}, {own.steps} steps, {own.hours:.1f} hours)"
         )
     return told
+
+
+def _begun_with(card: Card) -> str:
+    """The recipe whose decoder these weights have begun with, to be added; "" where they began without."""
+    known = card.extra.get("begun_with")
+    return f", begun with the decoder of {known}" if isinstance(known, str) else ""
 
 
 def _losses(card: Card) -> str:

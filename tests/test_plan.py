@@ -117,7 +117,9 @@ def test_entries_wait_for_those_before_them_and_for_their_base(
     for name, waits in outside.items():
         assert waits == (PERCEPTUAL[name].base if name in PERCEPTUAL else None)
     name = next(name for name in outside if name in PERCEPTUAL)
-    ran(tmp_path, PERCEPTUAL[name].base, 10, 6.0)
+    for needed in filter(None, (PERCEPTUAL[name].base, PERCEPTUAL[name].begins_with)):
+        assert {row.recipe: row.waits_for for row in plan.other_rows(tmp_path)}[name] == needed
+        ran(tmp_path, needed, 10, 6.0)
     assert {row.recipe: row.waits_for for row in plan.other_rows(tmp_path)}[name] is None
 
 

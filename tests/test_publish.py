@@ -217,7 +217,7 @@ def test_the_card_carries_training_and_validation_losses_side_by_side(photos: Pa
 
 
 def test_the_card_says_what_a_perceptual_recipe_looked_at() -> None:
-    recipe = PERCEPTUAL["hflic-perceptual-lite"]
+    recipe = replace(PERCEPTUAL["hflic-realistic-lite"], decoder_only=False)
     first = publish._judged_by(recipe, 2200)
     assert first == "Charbonnier 3.1, LPIPS 1 on alex, small faces 250, grid 0.02; crops of 128 pixels"
     quiet = sum(part.steps for part in recipe.rounds[:-1])
@@ -234,8 +234,31 @@ def test_the_card_says_what_a_perceptual_recipe_looked_at() -> None:
     assert "faces" not in told and told.endswith("; crops of 256 pixels")
 
 
+def test_weights_that_began_otherwise_are_not_gone_on_from(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = replace(PERCEPTUAL["enh-po-elic-lite"], network=RECIPE.network)
+    later = replace(recipe, begins_with="another")
+    state = {"step": 5, "seconds": 0.0}
+    before = publish.card_of(recipe, tmp_path, state, photos, None)
+    anew = publish.card_of(later, tmp_path, state, photos, None, replace(before, steps=2, notes="LPIPS 9"))
+    assert before.extra == {} and anew.extra == {"begun_with": "another"}
+    path = publish.folder_of(recipe, tmp_path)
+    network = builders.build(RECIPE.network())
+    for card, own, other in ((before, recipe, later), (anew, later, recipe)):
+        weights.save(network, card, path)
+        assert publish.published_steps(own, tmp_path) == 5
+        assert publish.published_start(own, tmp_path) is not None
+        assert publish.own_card(own, tmp_path) is not None
+        assert publish.published_steps(other, tmp_path) == 0
+        assert publish.published_start(other, tmp_path) is None
+        assert publish.own_card(other, tmp_path) is None
+    told = about(weights.read_header(path), None, "a paper")
+    assert told["training"].endswith(", 5 steps, 0.0 hours, begun with the decoder of another")
+
+
 def test_the_card_keeps_what_earlier_steps_looked_at(photos: Path, tmp_path: Path) -> None:
-    recipe = PERCEPTUAL["hflic-perceptual-lite"]
+    recipe = PERCEPTUAL["enh-po-elic-lite"]
 
     def card(steps: int, before: weights.Card | None) -> weights.Card:
         return publish.card_of(recipe, tmp_path, {"step": steps, "seconds": 0.0}, photos, None, before)

@@ -407,5 +407,6 @@ def test_the_queue_names_recipes_and_rounds_that_exist() -> None:
         recipe = recipe_named(name)
         assert 1 <= rounds <= len(recipe.rounds)
         if isinstance(recipe, PerceptualRecipe):
-            assert recipe.base in reached, f"{name} would begin before {recipe.base}"
+            for needed in {recipe.base, recipe.begins_with} - {""}:
+                assert needed in reached, f"{name} would begin before {needed}"
         reached[name] = rounds

@@ -252,6 +252,49 @@ def test_a_decoder_alone_goes_on_from_the_published_one(
     assert all(torch.equal(v, base[k]) for k, v in run.base.named_parameters())
 
 
+def test_a_recipe_may_begin_with_the_decoder_of_another(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(PERCEPTUAL, "tiny-decoder", replace(EYE, name="tiny-decoder", decoder_only=True))
+    monkeypatch.setitem(PERCEPTUAL, "tiny-eye", replace(EYE, begins_with="tiny-decoder"))
+    base = {k: v + 0.01 for k, v in build(TINY.network()).state_dict().items() if v.is_floating_point()}
+    drawn = {k: v + 0.1 if k.startswith("g_s.") else v for k, v in base.items()}
+    known = {"tiny": (base, 9, 1.0)}
+    monkeypatch.setattr(start, "published_start", lambda recipe: known.get(recipe.name))
+    published = {"tiny-decoder": (drawn, 2, 5.0)}
+    monkeypatch.setattr(start, "published_decoder", lambda recipe: published.get(recipe.name))
+
+    def begun() -> PerceptualTrainer:
+        run = start.trainer_for("tiny-eye", photos, tmp_path / "tiny-eye", runs=tmp_path, threads=1)
+        run.close()
+        assert isinstance(run, PerceptualTrainer) and run.base is not None
+        assert all(torch.equal(v, base[k]) for k, v in run.base.named_parameters())
+        return run
+
+    run = begun()
+    assert (run.step, run.seconds, run.base_steps) == (0, 0.0, 9)
+    assert all(torch.equal(v, drawn[k]) for k, v in run.network.named_parameters())
+    assert all(torch.equal(run.ema.shadow[k], drawn[k]) for k in run.ema.shadow)
+
+    decoder = start.trainer_for("tiny-decoder", photos, tmp_path / "tiny-decoder", runs=tmp_path, threads=1)
+    published.clear()
+    with pytest.raises(TrainingError, match="begins with the decoder of tiny-decoder: train that first"):
+        begun()
+    decoder.train_step()
+    decoder.save()
+    decoder.close()
+    run = begun()  # a run's averages need not be published
+    assert (run.step, run.seconds, run.base_steps) == (0, 0.0, 9)
+    averages = decoder.ema.shadow
+    assert all(torch.equal(v, averages.get(k, base[k])) for k, v in run.network.named_parameters())
+    assert any(not torch.equal(v, drawn[k]) for k, v in averages.items())
+
+    known["tiny-eye"] = ({k: v + 1 for k, v in base.items()}, 3, 5.0)
+    run = begun()
+    assert run.step == 3, "then it goes on by itself"
+    assert all(torch.equal(v, base[k] + 1) for k, v in run.network.named_parameters())
+
+
 def test_without_any_base_published_weights_are_their_own(
     photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -167,10 +167,14 @@ class Pace:
 
 
 def _base_missing(recipe: Recipe, runs: dict[str, Run]) -> str | None:
-    """The recipe a perceptual one has to wait for, None where its weights are there."""
-    if not isinstance(recipe, PerceptualRecipe) or recipe.name in runs or recipe.base in runs:
+    """The recipe whose weights a perceptual one has to wait for, None where they are there."""
+    if not isinstance(recipe, PerceptualRecipe) or recipe.name in runs or published_steps(recipe):
         return None
-    return None if folder_of(recipe_named(recipe.base)).exists() else recipe.base
+    if recipe.base not in runs and not folder_of(recipe_named(recipe.base)).exists():
+        return recipe.base
+    other = recipe.begins_with
+    there = not other or other in runs or published_steps(recipe_named(other)) > 0
+    return None if there else other
 
 
 def queue_rows(folder: Path) -> list[PlanRow]:

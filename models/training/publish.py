@@ -94,7 +94,7 @@ def published_start(
     if not path.exists():
         return None
     file = weights.read_header(path)
-    if file.card.recipe != recipe.name:
+    if not _made_by(recipe, file.card):
         return None
     try:
         network, _ = weights.load(file)
@@ -123,13 +123,19 @@ def own_decoder(
     return (base, decoder) if its_own else None
 
 
+def _made_by(recipe: Recipe, card: weights.Card) -> bool:
+    """Whether a recipe has made weights with this card, from the beginning that it has now."""
+    begins_with = recipe.begins_with if isinstance(recipe, PerceptualRecipe) else ""
+    return card.recipe == recipe.name and card.extra.get("begun_with", "") == begins_with
+
+
 def own_card(recipe: Recipe, folder: Path | None = None) -> weights.Card | None:
     """The card of what is published for a recipe and made by it, None where there is none."""
     try:
         card = weights.read_header(folder_of(recipe, folder)).card
     except WeightsError:
         return None
-    return card if card.recipe == recipe.name else None
+    return card if _made_by(recipe, card) else None
 
 
 def published_steps(recipe: Recipe, folder: Path | None = None) -> int:
@@ -147,7 +153,7 @@ def published_steps(recipe: Recipe, folder: Path | None = None) -> int:
         return 0
     if _began_from(recipe, card):
         return recipe.steps
-    return card.steps if card.recipe == recipe.name else 0
+    return card.steps if _made_by(recipe, card) else 0
 
 
 def _began_from(recipe: Recipe, card: weights.Card) -> bool:
@@ -287,9 +293,10 @@ def card_of(
     network, configuration = _network_of(recipe)
     steps = int(state["step"])
     notes = _judged_by(recipe, steps) if isinstance(recipe, PerceptualRecipe) else ""
-    went_on = before is not None and before.recipe == recipe.name and before.steps < steps
+    went_on = before is not None and _made_by(recipe, before) and before.steps < steps
     earlier = _earlier(before, notes) if before is not None and went_on else []
     base_steps = state.get("base_steps")
+    begun_with = recipe.begins_with if isinstance(recipe, PerceptualRecipe) else ""
     return weights.Card(
         codec=recipe.codec,
         network=network,
@@ -306,6 +313,7 @@ def card_of(
         notes=notes,
         extra={
             **({"base_steps": base_steps} if base_steps is not None else {}),
+            **({"begun_with": begun_with} if begun_with else {}),
             **({"earlier": earlier} if earlier else {}),
         },
     )

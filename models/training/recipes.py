@@ -86,7 +86,7 @@ _MSE_ROUNDS = (
     Round(6_000, rate=5e-4),  # what the larger networks had not settled
     Round(6_000, rate=5e-4),  # again: the one before brought 1.7%
     Round(5_000, rate=5e-4),  # rates drawn equally over log lambda from here on
-    Round(8_000, rate=5e-4),  # again: the one before brought 1.4%
+    Round(6_000, rate=5e-4),  # again: the one before brought 1.4%
     Round(66_000, rate=5e-4, side=256),
 )
 
@@ -129,12 +129,13 @@ RECIPES: dict[str, Recipe] = {
 }
 
 # In this order, each up to the end of the round named: first every codec gets weights, then all grow
-# together. A perceptual recipe begins from what its base has reached by then, and each of its later
-# rounds takes over what the base has learned since. HiFiC's base shares its id with what begins from it,
-# so its perceptual recipe learns alone from the first round on.
+# together. A perceptual recipe begins from what its base has reached by then, or a decoder alone for it, and
+# each of its later rounds takes over what the base has learned since. HiFiC's base shares its id with what
+# begins from it, so its perceptual recipe learns alone from the first round on.
 QUEUE: tuple[tuple[str, int], ...] = (
     ("elic-lite", 1),
     ("hflic-lite", 1),
+    ("hflic-realistic-lite", 1),
     ("hflic-perceptual-lite", 1),
     ("elic-5-lite", 1),
     ("po-elic-lite", 1),
@@ -143,10 +144,8 @@ QUEUE: tuple[tuple[str, int], ...] = (
     ("hific-perceptual-lite", 1),
     ("elic-lite", 2),
     ("hflic-lite", 2),
-    ("hflic-realistic-lite", 1),
     ("elic-lite", 3),
     ("hflic-lite", 3),
-    ("hflic-perceptual-lite", 2),
     ("po-elic-lite", 2),
     ("enh-po-elic-lite", 2),
     ("hflic-realistic-lite", 2),
@@ -154,11 +153,9 @@ QUEUE: tuple[tuple[str, int], ...] = (
     ("po-elic-lite", 3),
     ("hific-perceptual-lite", 2),
     ("hflic-lite", 4),
-    ("hflic-perceptual-lite", 3),
     ("enh-po-elic-lite", 3),
     ("hflic-realistic-lite", 3),
     ("hflic-lite", 5),
-    ("hflic-perceptual-lite", 4),
     ("enh-po-elic-lite", 4),
     ("hflic-realistic-lite", 4),
     ("elic-5-lite", 3),
@@ -166,19 +163,16 @@ QUEUE: tuple[tuple[str, int], ...] = (
     ("elic-lite", 4),
     ("hific-perceptual-lite", 3),
     ("hflic-lite", 6),
-    ("hflic-perceptual-lite", 5),
     ("hflic-lite", 7),
-    ("hflic-perceptual-lite", 7),
     ("hflic-lite", 8),
-    ("hflic-perceptual-lite", 8),
     ("hflic-realistic-lite", 5),
     ("elic-lite", 8),
     ("hific-perceptual-lite", 4),
     ("elic-5-lite", 4),
     ("enh-po-elic-lite", 7),
     ("po-elic-lite", 7),
-    ("hflic-perceptual-lite", 9),
-    ("hflic-perceptual-lite", 10),
+    ("hflic-perceptual-lite", 2),
+    ("hflic-perceptual-lite", 3),
     ("enh-po-elic-lite", 10),
     ("po-elic-lite", 10),
     ("hific-perceptual-lite", 10),

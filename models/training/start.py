@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -111,6 +112,8 @@ def beginning(recipe: Recipe, runs: Path) -> tuple[dict[str, Tensor], int, float
 def continued(recipe: PerceptualRecipe, runs: Path) -> Continued | None:
     """What a perceptual run without a checkpoint goes on from: the recipe's published weights, or None.
 
+    A recipe that begins with the decoder of another one has that until it is published.
+
     None too where the base in `runs` has not come as far as the one that is published, or is not published at
     all: it is another one. Without any base the published weights take its place. A decoder alone goes on
     from the published one, for the files of the published base.
@@ -119,7 +122,7 @@ def continued(recipe: PerceptualRecipe, runs: Path) -> Continued | None:
         return _decoder_continued(recipe)
     published = published_start(recipe)
     if published is None:
-        return None
+        return _with_a_decoder(recipe, runs) if recipe.begins_with else None
     if recipe.target is not None:  # its rate is measured by that, not by a base
         return Continued(*published, base=None)
     base = published_start(recipe_named(recipe.base))
@@ -130,6 +133,23 @@ def continued(recipe: PerceptualRecipe, runs: Path) -> Continued | None:
         return Continued(*published, base=None)
     _tell_what_is_lost(recipe, base[1])
     return Continued(*published, base=base[0], base_steps=base[1])
+
+
+def _with_a_decoder(recipe: PerceptualRecipe, runs: Path) -> Continued:
+    """The beginning of a recipe that begins with the decoder of another one, and with the base of that."""
+    other = recipe_named(recipe.begins_with)
+    assert isinstance(other, PerceptualRecipe)
+    if (runs / other.name / CHECKPOINT).exists():
+        state = load_run(other, runs / other.name)
+        weights = {**state["network"], **state["ema"]}
+        return Continued(weights, 0, 0.0, base=state["base"], base_steps=state.get("base_steps"))
+    found = _decoder_continued(other)
+    if found is None:
+        raise TrainingError(
+            f"{recipe.name} begins with the decoder of {other.name}: train that first "
+            f"(hflic train {other.name})"
+        )
+    return replace(found, steps=0, seconds=0.0)
 
 
 def _decoder_continued(recipe: PerceptualRecipe) -> Continued | None:
