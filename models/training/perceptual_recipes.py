@@ -129,7 +129,7 @@ _GAN_FROM = 1 - _LITE_ROUNDS[-1].steps / sum(part.steps for part in _LITE_ROUNDS
 
 # A network that begins with a decoder that has learned to draw for the eye needs no gentler rounds.
 _BEGUN_ROUNDS = (
-    Round(5_000, rate=2e-4, warmup=100, batch=8, side=128),
+    Round(6_000, rate=2e-4, warmup=100, batch=8, side=128),
     Round(4_000, rate=2e-4, warmup=100, batch=8, side=128),
     _LITE_ROUNDS[-1],
 )
