@@ -33,7 +33,7 @@ from app.viewport import Mode
 from app.window import Window
 from models.assets import frozen
 from models.codec import Rate
-from models.errors import HflicError, OutputError, PictureError
+from models.errors import HflicError, OutputError, PictureError, SuffixError
 from models.files import write_file
 from models.paths import absolute
 
@@ -56,8 +56,10 @@ def open_viewer(
 
     What is not given comes from the settings of the last time. `screenshot` renders the window into a PNG
     once everything has arrived, and ends; settings are then neither used nor changed. Raises HflicError
-    for a rate or mode that does not exist, and for a screenshot that cannot be made.
+    for a rate or mode that does not exist, and for a screenshot that cannot be made or is no .png.
     """
+    if screenshot is not None and Path(screenshot).suffix.lower() != ".png":
+        raise SuffixError(f"cannot write {screenshot}: a screenshot is a .png")
     app = _application(screenshot is not None)
     store = settings_file or SettingsFile()
     settings = Settings() if screenshot is not None else store.load()

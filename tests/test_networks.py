@@ -234,6 +234,48 @@ def test_the_checkerboard_convolution_has_no_tap_of_its_own_colour() -> None:
     assert answer.any()
 
 
+@pytest.mark.parametrize(("height", "width"), [(6, 6), (5, 7), (1, 4), (1, 1)])
+@pytest.mark.parametrize("parity", [0, 1])
+@pytest.mark.parametrize("separate", [True, False])
+def test_each_colour_alone_equals_both_over_the_whole_board(
+    height: int, width: int, parity: int, separate: bool
+) -> None:
+    context = small_context(separate=separate, parity=parity)
+    for parameter in context.parameters():
+        parameter.data += 0.1 * torch.randn_like(parameter)  # biases too
+    y = (3 * torch.randn(2, sum(GROUPS), height, width)).requires_grad_()
+    hyper = torch.randn(2, 6, height, width, requires_grad=True)
+    leaves = [y, hyper, *context.parameters()]
+    anchor = anchor_mask(height, width, parity)
+
+    def over_the_whole_board() -> tuple[torch.Tensor, ...]:
+        decoded, found = y[:, :0], []
+        for nets, channels in context.slices():
+            known = nets.known(hyper, decoded)
+            nothing = known.new_zeros(2, nets.spatial.out_channels, height, width)
+            first = nets.anchor(known) if nets.anchor else nets.non_anchor(torch.cat([nothing, known], dim=1))
+            scale, mean = first.chunk(2, dim=1)
+            anchors = torch.where(anchor, round_around(y[:, channels], mean), 0.0)
+            near = nets.spatial(anchors)
+            others = nets.non_anchor(torch.cat([near, known], dim=1)).chunk(2, dim=1)
+            scale, mean = (torch.where(anchor, a, o) for a, o in zip((scale, mean), others, strict=True))
+            rounded = torch.where(anchor, anchors, round_around(y[:, channels], mean))
+            decoded = torch.cat([decoded, rounded], dim=1)
+            found.append((rounded, scale, mean))
+        return tuple(torch.cat(parts, dim=1) for parts in zip(*found, strict=True))
+
+    answers = over_the_whole_board(), context(y, hyper)
+    for old, new in zip(*answers, strict=True):
+        assert new.shape == y.shape
+        torch.testing.assert_close(new, old, atol=1e-5, rtol=1e-5)
+    gradients = (
+        torch.autograd.grad(sum((part * part.detach().cos()).sum() for part in parts), leaves)
+        for parts in answers
+    )
+    for old, new in zip(*gradients, strict=True):
+        torch.testing.assert_close(new, old, atol=1e-4, rtol=1e-4)
+
+
 def test_decoded_latents_lie_on_the_grid_around_their_mean() -> None:
     context = small_context(separate=True)
     with torch.no_grad():

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from models.networks.base import CompressionNetwork
 from models.networks.builders import NetworkConfig, build
+from models.networks.context import GroupContext
 
 # The first name of a layer's path that appears here says which part it belongs to.
 _PARTS = {
@@ -27,6 +28,8 @@ _PARTS = {
     "non_anchor": "parameters",
     "joint": "parameters",
 }
+# These see every latent, and each group's anchors and the others apart.
+_AT_LATENTS = ("spatial_context", "parameters")
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,13 @@ def _part(path: str) -> str:
     raise ValueError(f"the layer {path} belongs to no part of the network")
 
 
+def _passes(network: CompressionNetwork, path: str) -> int:
+    """How often a layer of the context sees the plane: twice where anchors and others share a net."""
+    group, _, rest = path.partition(".non_anchor.")
+    nets = network.get_submodule(group) if rest else None
+    return 2 if isinstance(nets, GroupContext) and nets.anchor is None else 1
+
+
 def _macs(layer: nn.Module, inputs: Tensor, output: Tensor) -> int:
     assert isinstance(layer, nn.Conv2d | nn.ConvTranspose2d)
     # Each weight meets every output position of a convolution, every input position of a transposed
@@ -96,11 +106,12 @@ def kmac_per_pixel(network: CompressionNetwork | NetworkConfig, side: int = 256)
 
         return network.get_submodule(path).register_forward_hook(count)
 
-    handles = [
-        counter(path)
+    layers = {
+        path: layer
         for path, layer in network.named_modules()
         if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d)
-    ]
+    }
+    handles = [counter(path) for path in layers if _part(path) not in _AT_LATENTS]
     first = next(network.parameters())
     try:
         with torch.no_grad():
@@ -110,5 +121,8 @@ def kmac_per_pixel(network: CompressionNetwork | NetworkConfig, side: int = 256)
     finally:
         for handle in handles:
             handle.remove()
+    for path, layer in layers.items():
+        if (part := _part(path)) in _AT_LATENTS:
+            counts[part] += layer.weight.numel() * y.shape[2] * y.shape[3] * _passes(network, path)
     share = {part: counts[part] / (side * side) / 1000 for part in set(_PARTS.values())}
     return Complexity(**share)

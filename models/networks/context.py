@@ -74,6 +74,63 @@ class CheckerboardConv(nn.Conv2d):
         """x: (B, C, H, W), zero at every non-anchor."""
         return nn.functional.conv2d(x, self.masked_weight(), self.bias, padding=self.padding)
 
+    def at_others(self, anchors: Tensor, board: Board) -> Tensor:
+        """What `forward` gives at the others with a quarter of its products: (B, a, in) to (B, n, out)."""
+        batch, cells, inputs = anchors.shape
+        count, taps = board.seen.shape
+        # One row of zeros stands for every cell beyond the border.
+        starts = torch.arange(batch, device=anchors.device)[:, None, None] * cells
+        places = torch.where(board.seen == cells, batch * cells, board.seen + starts)
+        rows = torch.cat([anchors.reshape(batch * cells, inputs), anchors.new_zeros(1, inputs)])
+        patches = nn.functional.embedding(places.reshape(-1), rows).view(batch, count, taps * inputs)
+        weight = self.weight.permute(0, 2, 3, 1).flatten(1, 2)  # a view where channels are last
+        down, across = _other_colour(self.kernel_size[0])
+        kept = (down * self.kernel_size[0] + across).to(weight.device)
+        return nn.functional.linear(patches, weight[:, kept].flatten(1), self.bias)
+
+
+def _other_colour(kernel: int) -> tuple[Tensor, Tensor]:
+    """Rows and columns of the taps of the other colour than the middle's in a window of kernel x kernel."""
+    cells = torch.arange(kernel)
+    down, across = (c.flatten() for c in torch.meshgrid(cells, cells, indexing="ij"))
+    other = (down + across) % 2 != (kernel // 2 * 2) % 2
+    return down[other], across[other]
+
+
+class Board:
+    """Which cells are anchors, and which anchors the others see in a window of kernel x kernel?
+
+    Cells are numbered row by row. anchors: (a,) and others: (n,), numbers of cells; seen: (n, taps), places
+    among the anchors, row by row of the window, and a beyond the border.
+    """
+
+    def __init__(
+        self, height: int, width: int, parity: int, kernel: int, device: torch.device | None = None
+    ) -> None:
+        # What is found with the help of values cannot be found on a meta device.
+        colours = anchor_mask(height, width, parity).flatten()
+        cells = torch.arange(height * width)
+        anchors, others = cells[colours], cells[~colours]
+        place = torch.empty_like(cells)
+        place[torch.cat([anchors, others])] = cells
+        down, across = (steps - kernel // 2 for steps in _other_colour(kernel))
+        rows, columns = (others // width)[:, None] + down, (others % width)[:, None] + across
+        inside = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)
+        near = place[(rows * width + columns).clamp(0, max(height * width - 1, 0))]
+        self.anchors, self.others = anchors.to(device), others.to(device)
+        self.seen = torch.where(inside, near, len(anchors)).to(device)
+        self._shape, self._place = (height, width), place.to(device)
+
+    def joined(self, anchors: Tensor, others: Tensor) -> Tensor:
+        """(B, a, C) and (B, n, C) to (B, C, height, width), channels last."""
+        rows = torch.cat([anchors, others], dim=1)[:, self._place]
+        return rows.unflatten(1, self._shape).permute(0, 3, 1, 2)
+
+
+def as_rows(x: Tensor) -> Tensor:
+    """(B, C, H, W) to (B, H * W, C), a view where channels are last."""
+    return x.permute(0, 2, 3, 1).flatten(1, 2)
+
 
 def _stack(widths: list[int], kernels: tuple[int, ...]) -> nn.Sequential:
     layers: list[nn.Module] = []
@@ -131,18 +188,25 @@ class GroupContext(nn.Module):
         return torch.cat([self.channel(previous), hyper], dim=1)
 
     def anchor_parameters(self, known: Tensor) -> Tensor:
-        """(B, 2C, h, w): scales then means, before anything of this group is known."""
+        """known: (B, a, K) at the anchors; (B, a, 2C): scales then means, before anything here is known."""
         if self.anchor is not None:
-            parameters: Tensor = self.anchor(known)
-            return parameters
-        nothing = known.new_zeros(known.shape[0], self.spatial.out_channels, *known.shape[2:])
-        parameters = self.non_anchor(torch.cat([nothing, known], dim=1))
-        return parameters
+            return _at_rows(self.anchor, known)
+        return _at_rows(self.non_anchor, known, skipped=self.spatial.out_channels)  # zeros have no part in it
 
-    def non_anchor_parameters(self, known: Tensor, anchors: Tensor) -> Tensor:
-        """(B, 2C, h, w): scales then means, from the decoded anchors (zero elsewhere)."""
-        parameters: Tensor = self.non_anchor(torch.cat([self.spatial(anchors), known], dim=1))
-        return parameters
+    def non_anchor_parameters(self, known: Tensor, anchors: Tensor, board: Board) -> Tensor:
+        """known: (B, n, K) at the others; anchors: (B, a, C), decoded; (B, n, 2C): scales then means."""
+        return _at_rows(self.non_anchor, torch.cat([self.spatial.at_others(anchors, board), known], dim=2))
+
+
+def _at_rows(net: nn.Sequential, x: Tensor, skipped: int = 0) -> Tensor:
+    """A net of 1x1 convolutions on (B, n, C); the first `skipped` of its inputs are zero and not in x."""
+    for layer in net:
+        if isinstance(layer, nn.Conv2d):
+            weight = layer.weight.flatten(1)[:, skipped:]
+            x, skipped = nn.functional.linear(x, weight, layer.bias), 0
+        else:
+            x = layer(x)
+    return x
 
 
 class SpaceChannelContext(nn.Module):
@@ -167,17 +231,20 @@ class SpaceChannelContext(nn.Module):
         y: (B, M, h, w); hyper: (B, hyper_channels, h, w). Returns y_hat, raw scales and means, all
         shaped like y.
         """
-        mask = anchor_mask(y.shape[2], y.shape[3], self.config.anchor_parity, y.device)
+        config = self.config
+        board = Board(y.shape[2], y.shape[3], config.anchor_parity, config.spatial_kernel, y.device)
+        latents = as_rows(y)
         decoded: list[Tensor] = []
         scales: list[Tensor] = []
         means: list[Tensor] = []
         for nets, channels in self.slices():
-            target = y[:, channels]
-            known = nets.known(hyper, torch.cat(decoded, dim=1) if decoded else hyper[:, :0])
-            scale_a, mean_a = nets.anchor_parameters(known).chunk(2, dim=1)
-            anchors = torch.where(mask, round_around(target, mean_a), 0.0)
-            scale_n, mean_n = nets.non_anchor_parameters(known, anchors).chunk(2, dim=1)
-            decoded.append(torch.where(mask, anchors, round_around(target, mean_n)))
-            scales.append(torch.where(mask, scale_a, scale_n))
-            means.append(torch.where(mask, mean_a, mean_n))
+            target = latents[:, :, channels]
+            known = as_rows(nets.known(hyper, torch.cat(decoded, dim=1) if decoded else hyper[:, :0]))
+            scale_a, mean_a = nets.anchor_parameters(known[:, board.anchors]).chunk(2, dim=2)
+            anchors = round_around(target[:, board.anchors], mean_a)
+            others = nets.non_anchor_parameters(known[:, board.others], anchors, board)
+            scale_n, mean_n = others.chunk(2, dim=2)
+            decoded.append(board.joined(anchors, round_around(target[:, board.others], mean_n)))
+            scales.append(board.joined(scale_a, scale_n))
+            means.append(board.joined(mean_a, mean_n))
         return torch.cat(decoded, dim=1), torch.cat(scales, dim=1), torch.cat(means, dim=1)

@@ -23,7 +23,7 @@ from app.view import check_screen, open_viewer
 from app.viewport import Mode
 from app.window import Window
 from models.codec import Rate
-from models.errors import HflicError, PictureError
+from models.errors import HflicError, PictureError, SuffixError
 from tests.app.conftest import scene
 from tests.app.hands import act_and_close
 
@@ -85,6 +85,11 @@ def test_screenshot_of_what_is_no_picture_is_an_error_and_keeps_the_old_file(
     with pytest.raises(PictureError, match=r"gone\.png"):
         open_viewer([tmp_path / "gone.png"], "webp", "jpeg", screenshot=out)
     assert out.read_bytes() == b"old"
+
+
+def test_a_screenshot_under_another_suffix_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SuffixError, match=r"shot\.jpg: a screenshot is a \.png"):
+        open_viewer(screenshot=tmp_path / "shot.jpg")
 
 
 def test_an_unknown_mode_is_named(qapp: QApplication) -> None:
