@@ -124,7 +124,7 @@ class Board:
     def joined(self, anchors: Tensor, others: Tensor) -> Tensor:
         """(B, a, C) and (B, n, C) to (B, C, height, width), channels last."""
         rows = torch.cat([anchors, others], dim=1)[:, self._place]
-        return rows.unflatten(1, self._shape).permute(0, 3, 1, 2)
+        return rows.view(rows.shape[0], *self._shape, rows.shape[2]).permute(0, 3, 1, 2)
 
 
 def as_rows(x: Tensor) -> Tensor:
