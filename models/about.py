@@ -39,9 +39,11 @@ def about(file: WeightsFile, decoder: DecoderFile | None, source: str) -> dict[s
 
 
 def _begun_with(card: Card) -> str:
-    """The recipe whose decoder these weights have begun with, to be added; "" where they began without."""
+    """The decoder that these weights have begun with, to be added; "" where they began without."""
     known = card.extra.get("begun_with")
-    return f", begun with the decoder of {known}" if isinstance(known, str) else ""
+    if not (isinstance(known, dict) and {"recipe", "steps"} <= known.keys()):
+        return ""
+    return f", begun with the decoder of {known['recipe']} after {known['steps']} steps"
 
 
 def _losses(card: Card) -> str:

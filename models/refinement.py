@@ -46,7 +46,7 @@ _APART = (0.5, 1.5, 5.0)
 # A step keeps more than what layers make: gradients, and what is between layers. Measured with the lite
 # networks: 1.5 times (HFLIC), 1.3 (HiFiC).
 _BESIDE = 1.6
-# And what is kept of each latent on its way through annealing and context: 320 bytes measured, a part of
+# And what is kept of each latent on its way through annealing and context: 226 bytes measured, a part of
 # which is in the above.
 _CODED = 200.0
 

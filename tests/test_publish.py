@@ -225,6 +225,11 @@ def test_the_card_says_what_a_perceptual_recipe_looked_at() -> None:
     assert "style 1 on 2 maps of vgg of a window of 64 pixels from step 2,200" in lite
     assert "adversary" not in lite  # it joins now, and has looked at nothing yet
     assert f"hinge adversary 0.15 from step {quiet:,}; crops" in publish._judged_by(recipe, quiet + 1)
+    anew = PERCEPTUAL["hflic-perceptual-lite"]
+    first, quiet, _ = (part.steps for part in anew.rounds)
+    assert "pixels, grid 0.02" in publish._judged_by(anew, first), "style from the first step on"
+    assert "adversary" not in publish._judged_by(anew, first + quiet)
+    assert "adversary" in publish._judged_by(anew, first + quiet + 1)
     hific = PAPER["hific-paper-lo"]
     assert isinstance(hific, PerceptualRecipe)
     told = publish._judged_by(hific, hific.steps)
@@ -234,15 +239,15 @@ def test_the_card_says_what_a_perceptual_recipe_looked_at() -> None:
     assert "faces" not in told and told.endswith("; crops of 256 pixels")
 
 
-def test_weights_that_began_otherwise_are_not_gone_on_from(
-    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_weights_that_began_otherwise_are_not_gone_on_from(photos: Path, tmp_path: Path) -> None:
     recipe = replace(PERCEPTUAL["enh-po-elic-lite"], network=RECIPE.network)
     later = replace(recipe, begins_with="another")
     state = {"step": 5, "seconds": 0.0}
+    begun = {"begun_with": {"recipe": "another", "steps": 12}}
     before = publish.card_of(recipe, tmp_path, state, photos, None)
-    anew = publish.card_of(later, tmp_path, state, photos, None, replace(before, steps=2, notes="LPIPS 9"))
-    assert before.extra == {} and anew.extra == {"begun_with": "another"}
+    earlier = replace(before, steps=2, notes="LPIPS 9")
+    anew = publish.card_of(later, tmp_path, state | begun, photos, None, earlier)
+    assert before.extra == {} and anew.extra == begun
     path = publish.folder_of(recipe, tmp_path)
     network = builders.build(RECIPE.network())
     for card, own, other in ((before, recipe, later), (anew, later, recipe)):
@@ -253,8 +258,9 @@ def test_weights_that_began_otherwise_are_not_gone_on_from(
         assert publish.published_steps(other, tmp_path) == 0
         assert publish.published_start(other, tmp_path) is None
         assert publish.own_card(other, tmp_path) is None
+        assert publish.published_card(other, tmp_path) is not None
     told = about(weights.read_header(path), None, "a paper")
-    assert told["training"].endswith(", 5 steps, 0.0 hours, begun with the decoder of another")
+    assert told["training"].endswith(", 5 steps, 0.0 hours, begun with the decoder of another after 12 steps")
 
 
 def test_the_card_keeps_what_earlier_steps_looked_at(photos: Path, tmp_path: Path) -> None:

@@ -409,4 +409,8 @@ def test_the_queue_names_recipes_and_rounds_that_exist() -> None:
         if isinstance(recipe, PerceptualRecipe):
             for needed in {recipe.base, recipe.begins_with} - {""}:
                 assert needed in reached, f"{name} would begin before {needed}"
+            if recipe.begins_with:
+                decoder = recipe_named(recipe.begins_with)
+                assert isinstance(decoder, PerceptualRecipe) and decoder.decoder_only
+                assert (decoder.base, decoder.network()) == (recipe.base, recipe.network())
         reached[name] = rounds

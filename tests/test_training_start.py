@@ -17,6 +17,7 @@ from models.training.perceptual_recipes import PERCEPTUAL, LossWeights, Perceptu
 from models.training.perceptual_trainer import PerceptualTrainer
 from models.training.recipes import RECIPES, Recipe, Round
 from models.training.trainer import CHECKPOINT, Progress, TrainingError, load_checkpoint
+from models.weights import Card
 from tests.test_training import TINY
 from tests.training_photos import make_photos
 
@@ -253,7 +254,7 @@ def test_a_decoder_alone_goes_on_from_the_published_one(
 
 
 def test_a_recipe_may_begin_with_the_decoder_of_another(
-    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setitem(PERCEPTUAL, "tiny-decoder", replace(EYE, name="tiny-decoder", decoder_only=True))
     monkeypatch.setitem(PERCEPTUAL, "tiny-eye", replace(EYE, begins_with="tiny-decoder"))
@@ -273,6 +274,7 @@ def test_a_recipe_may_begin_with_the_decoder_of_another(
 
     run = begun()
     assert (run.step, run.seconds, run.base_steps) == (0, 0.0, 9)
+    assert run.begun_with == {"recipe": "tiny-decoder", "steps": 2}
     assert all(torch.equal(v, drawn[k]) for k, v in run.network.named_parameters())
     assert all(torch.equal(run.ema.shadow[k], drawn[k]) for k in run.ema.shadow)
 
@@ -288,6 +290,33 @@ def test_a_recipe_may_begin_with_the_decoder_of_another(
     averages = decoder.ema.shadow
     assert all(torch.equal(v, averages.get(k, base[k])) for k, v in run.network.named_parameters())
     assert any(not torch.equal(v, drawn[k]) for k, v in averages.items())
+    assert run.begun_with == {"recipe": "tiny-decoder", "steps": 3}
+    run.save()
+    assert begun().begun_with == run.begun_with
+    assert queue.steps_done(PERCEPTUAL["tiny-eye"], tmp_path / "tiny-eye") == 0
+    old = load_checkpoint(tmp_path / "tiny-eye" / CHECKPOINT) | {"begun_with": {}}
+    torch.save(old, tmp_path / "tiny-eye" / CHECKPOINT)
+    with pytest.raises(TrainingError, match="did not begin with the decoder of tiny-decoder"):
+        begun()
+    with pytest.raises(TrainingError, match="did not begin with the decoder of tiny-decoder"):
+        queue.steps_done(PERCEPTUAL["tiny-eye"], tmp_path / "tiny-eye")
+    (tmp_path / "tiny-eye" / CHECKPOINT).unlink()
+
+    whole = start.trainer_for("tiny", photos, tmp_path / "other" / "tiny", runs=tmp_path, threads=1)
+    whole.close()
+    whole.step = 8  # not so far as the decoder's base
+    whole.out = tmp_path / "tiny"
+    whole.out.mkdir()
+    whole.save()
+    with pytest.raises(TrainingError, match="for another tiny than the one in"):
+        begun()
+    (whole.out / CHECKPOINT).unlink()
+
+    card = Card("hflic:lite", "", "tiny-eye", 7, 0.0, "", "", "", "")
+    monkeypatch.setattr(start, "published_card", lambda _: card)
+    caplog.clear()
+    begun()
+    assert "what is published for it, of 7 steps" in caplog.text
 
     known["tiny-eye"] = ({k: v + 1 for k, v in base.items()}, 3, 5.0)
     run = begun()

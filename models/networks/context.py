@@ -60,66 +60,61 @@ class CheckerboardConv(nn.Conv2d):
 
     def __init__(self, inputs: int, outputs: int, kernel: int) -> None:
         super().__init__(inputs, outputs, kernel, padding=kernel // 2)
-        cells = torch.arange(kernel)
-        mask = ((cells[:, None] + cells[None, :]) % 2 != (kernel // 2 * 2) % 2).float()
-        self.register_buffer("mask", mask[None, None], persistent=False)
+        taps = torch.tensor([row * kernel + column for row, column in _other_colour(kernel)])
+        mask = torch.zeros(kernel * kernel).index_fill_(0, taps, 1.0).view(1, 1, kernel, kernel)
+        self.register_buffer("mask", mask, persistent=False)
+        self.register_buffer("taps", taps, persistent=False)
 
     mask: Tensor
+    taps: Tensor
 
     def masked_weight(self) -> Tensor:
         """The weight with the taps of the own colour set to zero."""
         return self.weight * self.mask
 
     def forward(self, x: Tensor) -> Tensor:
-        """x: (B, C, H, W), zero at every non-anchor."""
+        """x: (B, C, H, W), zero at every non-anchor: what `at_others` gives, over the whole plane."""
         return nn.functional.conv2d(x, self.masked_weight(), self.bias, padding=self.padding)
 
     def at_others(self, anchors: Tensor, board: Board) -> Tensor:
         """What `forward` gives at the others with a quarter of its products: (B, a, in) to (B, n, out)."""
-        batch, cells, inputs = anchors.shape
-        count, taps = board.seen.shape
-        # One row of zeros stands for every cell beyond the border.
-        starts = torch.arange(batch, device=anchors.device)[:, None, None] * cells
-        places = torch.where(board.seen == cells, batch * cells, board.seen + starts)
-        rows = torch.cat([anchors.reshape(batch * cells, inputs), anchors.new_zeros(1, inputs)])
-        patches = nn.functional.embedding(places.reshape(-1), rows).view(batch, count, taps * inputs)
+        rows = torch.cat([anchors.flatten(0, 1), anchors.new_zeros(1, self.in_channels)])
+        patches = nn.functional.embedding(board.seen, rows).flatten(2)
         weight = self.weight.permute(0, 2, 3, 1).flatten(1, 2)  # a view where channels are last
-        down, across = _other_colour(self.kernel_size[0])
-        kept = (down * self.kernel_size[0] + across).to(weight.device)
-        return nn.functional.linear(patches, weight[:, kept].flatten(1), self.bias)
+        return nn.functional.linear(patches, weight[:, self.taps].flatten(1), self.bias)
 
 
-def _other_colour(kernel: int) -> tuple[Tensor, Tensor]:
+def _other_colour(kernel: int) -> list[tuple[int, int]]:
     """Rows and columns of the taps of the other colour than the middle's in a window of kernel x kernel."""
-    cells = torch.arange(kernel)
-    down, across = (c.flatten() for c in torch.meshgrid(cells, cells, indexing="ij"))
-    other = (down + across) % 2 != (kernel // 2 * 2) % 2
-    return down[other], across[other]
+    half = kernel // 2
+    cells = range(kernel)
+    return [(row, column) for row in cells for column in cells if (row - half + column - half) % 2]
 
 
 class Board:
-    """Which cells are anchors, and which anchors the others see in a window of kernel x kernel?
+    """Which latents are anchors, and which anchors the others see in a window of kernel x kernel?
 
-    Cells are numbered row by row. anchors: (a,) and others: (n,), numbers of cells; seen: (n, taps), places
-    among the anchors, row by row of the window, and a beyond the border.
+    Cells are numbered row by row. anchors: (a,) and others: (n,), numbers of cells; seen: (B, n, taps), the
+    anchors around each, row by row of the window, among those of all pictures, and B * a beyond the border.
     """
 
-    def __init__(
-        self, height: int, width: int, parity: int, kernel: int, device: torch.device | None = None
-    ) -> None:
+    def __init__(self, y: Tensor, parity: int, kernel: int) -> None:
+        """y: (B, M, H, W); a cell is an anchor where (row + column) % 2 equals the parity."""
+        batch, _, height, width = y.shape
         # What is found with the help of values cannot be found on a meta device.
         colours = anchor_mask(height, width, parity).flatten()
         cells = torch.arange(height * width)
         anchors, others = cells[colours], cells[~colours]
         place = torch.empty_like(cells)
         place[torch.cat([anchors, others])] = cells
-        down, across = (steps - kernel // 2 for steps in _other_colour(kernel))
+        down, across = torch.tensor(_other_colour(kernel)).T - kernel // 2
         rows, columns = (others // width)[:, None] + down, (others % width)[:, None] + across
         inside = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)
-        near = place[(rows * width + columns).clamp(0, max(height * width - 1, 0))]
-        self.anchors, self.others = anchors.to(device), others.to(device)
-        self.seen = torch.where(inside, near, len(anchors)).to(device)
-        self._shape, self._place = (height, width), place.to(device)
+        near = place[(rows * width + columns).clamp(0, height * width - 1)]
+        before = torch.arange(batch)[:, None, None] * len(anchors)
+        self.seen = torch.where(inside, near + before, batch * len(anchors)).to(y.device)
+        self.anchors, self.others = anchors.to(y.device), others.to(y.device)
+        self._shape, self._place = (height, width), place.to(y.device)
 
     def joined(self, anchors: Tensor, others: Tensor) -> Tensor:
         """(B, a, C) and (B, n, C) to (B, C, height, width), channels last."""
@@ -127,8 +122,8 @@ class Board:
         return rows.view(rows.shape[0], *self._shape, rows.shape[2]).permute(0, 3, 1, 2)
 
 
-def as_rows(x: Tensor) -> Tensor:
-    """(B, C, H, W) to (B, H * W, C), a view where channels are last."""
+def _as_rows(x: Tensor) -> Tensor:
+    """(B, C, H, W) to (B, H * W, C), without a copy unless x is cut out of a larger plane."""
     return x.permute(0, 2, 3, 1).flatten(1, 2)
 
 
@@ -232,14 +227,14 @@ class SpaceChannelContext(nn.Module):
         shaped like y.
         """
         config = self.config
-        board = Board(y.shape[2], y.shape[3], config.anchor_parity, config.spatial_kernel, y.device)
-        latents = as_rows(y)
+        board = Board(y, config.anchor_parity, config.spatial_kernel)
+        latents = _as_rows(y)
         decoded: list[Tensor] = []
         scales: list[Tensor] = []
         means: list[Tensor] = []
         for nets, channels in self.slices():
             target = latents[:, :, channels]
-            known = as_rows(nets.known(hyper, torch.cat(decoded, dim=1) if decoded else hyper[:, :0]))
+            known = _as_rows(nets.known(hyper, torch.cat(decoded, dim=1) if decoded else hyper[:, :0]))
             scale_a, mean_a = nets.anchor_parameters(known[:, board.anchors]).chunk(2, dim=2)
             anchors = round_around(target[:, board.anchors], mean_a)
             others = nets.non_anchor_parameters(known[:, board.others], anchors, board)

@@ -68,13 +68,9 @@ class PerceptualRecipe(Recipe):
     bits per pixel, and the weights are for bits per pixel; without it the target is what the base spends on
     the same crops, and the weights are for the share of that. While the first `easing.steps` last, target
     and `rate_above` are multiplied as it says. `base` may be "" where training begins afresh.
-    `begins_with` names a recipe of a decoder alone for the same base: what it has learned takes the place of
-    the base's decoder at the beginning. Weights published for the recipe that did not begin so are not gone
-    on from.
     """
 
     base: str = ""
-    begins_with: str = ""
     target: float | None = None
     rate_above: float = RATE_ABOVE
     rate_below: float = RATE_BELOW
@@ -125,7 +121,14 @@ _LONGER = (
 _QUIET_ROUNDS = (*(_SHORT,) * 4, *_LONGER)
 _LITE_ROUNDS = (*_QUIET_ROUNDS, Round(8_000, rate=1e-4, warmup=100, batch=8, side=128))
 _STYLE_FROM = _SHORT.steps / sum(part.steps for part in _LITE_ROUNDS)
-_GAN_FROM = 1 - _LITE_ROUNDS[-1].steps / sum(part.steps for part in _LITE_ROUNDS)
+
+
+def _last_from(rounds: tuple[Round, ...]) -> float:
+    """The share of all steps before the last round."""
+    return 1 - rounds[-1].steps / sum(part.steps for part in rounds)
+
+
+_GAN_FROM = _last_from(_LITE_ROUNDS)
 
 # A network that begins with a decoder that has learned to draw for the eye needs no gentler rounds.
 _BEGUN_ROUNDS = (
@@ -147,7 +150,7 @@ PERCEPTUAL: dict[str, PerceptualRecipe] = {
             eight_bit=HFLIC_TRANSFORMS,
             weights=_for_a_cpu(HFLIC),
             discriminator_width=16,
-            gan_from=1 - _BEGUN_ROUNDS[-1].steps / sum(part.steps for part in _BEGUN_ROUNDS),
+            gan_from=_last_from(_BEGUN_ROUNDS),
             style_from=0.0,
         ),
         PerceptualRecipe(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +45,8 @@ class Continued:
     weights, steps, seconds: of the recipe itself; base: the weights of its base that belong to them, or the
     nearest to those there are, and base_steps how far they were trained. None for a recipe that is not
     measured against one, or where its base's are gone: it is measured against its own weights of today, and
-    never follows another base.
+    never follows another base. begun_with: {"recipe", "steps"} of the decoder that the recipe began with, {}
+    where it began without.
     """
 
     weights: dict[str, Tensor]
@@ -53,6 +54,7 @@ class Continued:
     seconds: float
     base: Mapping[str, Tensor] | None
     base_steps: int | None = None
+    begun_with: dict[str, Any] = field(default_factory=dict)
 
 
 Masks = Callable[[Sequence[Place], int], Tensor]
@@ -86,6 +88,7 @@ class PerceptualTrainer(Trainer):
     ) -> None:
         self._weights_of_base, self._steps_of_base = base, base_steps
         self.base_steps: int | None = None
+        self.begun_with: dict[str, Any] = {}
         there = (out / CHECKPOINT).exists()
         self._continued = start() if start is not None and not there else None
         self._alone = self._continued is not None and self._continued.base is None
@@ -139,6 +142,7 @@ class PerceptualTrainer(Trainer):
             known = self._continued
             weights = known.base or known.weights if known is not None else self._weights_of_base()
             self.base_steps = known.base_steps if known is not None else self._steps_of_base()
+            self.begun_with = known.begun_with if known is not None else {}
             if weights is None:
                 raise TrainingError(
                     f"{recipe.name} begins from the weights of {recipe.base}: train those first "
@@ -160,6 +164,7 @@ class PerceptualTrainer(Trainer):
             "base": self.base.state_dict() if self.base is not None else {},
             "base_steps": self.base_steps,
             "alone": self._alone,
+            "begun_with": self.begun_with,
         }
 
     def _resume(self, state: dict[str, Any]) -> None:
@@ -170,6 +175,7 @@ class PerceptualTrainer(Trainer):
             self.base.load_state_dict(state["base"])
         self.base_steps = state.get("base_steps")
         self._alone = state.get("alone", False)
+        self.begun_with = state.get("begun_with", {})
         self._go_over()
 
     def _go_over(self) -> None:

@@ -12,7 +12,7 @@ from models.networks.complexity import Complexity, kmac_per_pixel
 from models.training.perceptual_recipes import PERCEPTUAL, PerceptualRecipe
 from models.training.publish import folder_of, published_steps
 from models.training.queue import goal_of
-from models.training.recipes import QUEUE, RECIPES, Recipe, Round
+from models.training.recipes import QUEUE, RECIPES, Recipe, Round, began_so
 from models.training.start import recipe_named
 from models.training.trainer import CHECKPOINT, load_checkpoint
 from models.trunks import LAYOUTS, TrunkName
@@ -57,12 +57,14 @@ class Run:
 
 
 def runs_in(folder: Path) -> dict[str, Run]:
-    """The runs of a folder by recipe."""
+    """The runs of a folder by recipe, without those that did not begin as the recipe does now."""
     found = {}
-    for name in (*RECIPES, *PERCEPTUAL):
+    for name, recipe in {**RECIPES, **PERCEPTUAL}.items():
         path = folder / name / CHECKPOINT
-        if path.exists():
-            state = load_checkpoint(path, mapped=True)
+        if not path.exists():
+            continue
+        state = load_checkpoint(path, mapped=True)
+        if began_so(recipe, state.get("begun_with")):
             begun, before = state.get("begun", (0, 0.0))
             found[name] = Run(int(state["step"]), float(state["seconds"]), int(begun), float(before))
     return found

@@ -32,7 +32,7 @@ from models.picture import Picture
 from models.training.data import photo_paths
 from models.training.paper_recipes import PAPER
 from models.training.perceptual_recipes import PERCEPTUAL, PerceptualRecipe
-from models.training.recipes import RECIPES, Recipe
+from models.training.recipes import RECIPES, Recipe, began_so
 from models.training.symbol_tables import PICTURES, measured_on
 from models.training.trainer import CHECKPOINT, VALIDATION, load_run
 
@@ -125,17 +125,22 @@ def own_decoder(
 
 def _made_by(recipe: Recipe, card: weights.Card) -> bool:
     """Whether a recipe has made weights with this card, from the beginning that it has now."""
-    begins_with = recipe.begins_with if isinstance(recipe, PerceptualRecipe) else ""
-    return card.recipe == recipe.name and card.extra.get("begun_with", "") == begins_with
+    return card.recipe == recipe.name and began_so(recipe, card.extra.get("begun_with"))
 
 
 def own_card(recipe: Recipe, folder: Path | None = None) -> weights.Card | None:
-    """The card of what is published for a recipe and made by it, None where there is none."""
+    """The card of what a recipe, beginning as it does now, has made and is published; None without."""
+    card = published_card(recipe, folder)
+    return card if card is not None and _made_by(recipe, card) else None
+
+
+def published_card(recipe: Recipe, folder: Path | None = None) -> weights.Card | None:
+    """The card of what is published for a recipe and made under its name, None where there is none."""
     try:
         card = weights.read_header(folder_of(recipe, folder)).card
     except WeightsError:
         return None
-    return card if _made_by(recipe, card) else None
+    return card if card.recipe == recipe.name else None
 
 
 def published_steps(recipe: Recipe, folder: Path | None = None) -> int:
@@ -296,7 +301,7 @@ def card_of(
     went_on = before is not None and _made_by(recipe, before) and before.steps < steps
     earlier = _earlier(before, notes) if before is not None and went_on else []
     base_steps = state.get("base_steps")
-    begun_with = recipe.begins_with if isinstance(recipe, PerceptualRecipe) else ""
+    begun_with = state.get("begun_with")
     return weights.Card(
         codec=recipe.codec,
         network=network,

@@ -10,7 +10,7 @@ from models.training.processes import Processes
 from models.training.publish import published_steps
 from models.training.recipes import QUEUE, Recipe
 from models.training.start import recipe_named, trainer_for
-from models.training.trainer import CHECKPOINT, Progress, load_checkpoint
+from models.training.trainer import CHECKPOINT, Progress, check_beginning, load_checkpoint
 
 
 def goal_of(recipe: Recipe, rounds: int) -> int:
@@ -18,10 +18,14 @@ def goal_of(recipe: Recipe, rounds: int) -> int:
     return sum(part.steps for part in recipe.rounds[:rounds])
 
 
-def steps_done(run: Path) -> int:
-    """Steps of the run in a folder, 0 where there is none."""
+def steps_done(recipe: Recipe, run: Path) -> int:
+    """Steps of a recipe's run in a folder, 0 where there is none. Raises TrainingError, as `load_run`."""
     path = run / CHECKPOINT
-    return int(load_checkpoint(path)["step"]) if path.exists() else 0
+    if not path.exists():
+        return 0
+    state = load_checkpoint(path, mapped=True)
+    check_beginning(recipe, run, state)
+    return int(state["step"])
 
 
 def run_queue(
@@ -33,7 +37,7 @@ def run_queue(
 ) -> None:
     """Train every entry in order until all are done or a signal stops one.
 
-    What has no run goes on from what is published. Several `processes` share each entry; the first one's
+    What has no run begins from what is published. Several `processes` share each entry; the first one's
     process id is in RUNS/train.pid.
     """
     processes = processes or Processes()
@@ -45,7 +49,7 @@ def run_queue(
         for name, rounds in QUEUE:
             recipe = recipe_named(name)
             goal = goal_of(recipe, rounds)
-            done = (steps_done(runs / name) or published_steps(recipe)) >= goal
+            done = (steps_done(recipe, runs / name) or published_steps(recipe)) >= goal
             if processes.any(done):  # what is published may have changed between two processes' looks
                 continue
             trainer = trainer_for(

@@ -46,7 +46,10 @@ class Recipe:
     `codec` is the id the weights are published for; `lambda_reference` divides each sample's loss by
     sqrt(lambda / lambda_reference), so that all rates pull equally (codecs.md 0.10). `begins_like` names
     a recipe of the same transforms: every parameter of the same name and shape begins with its averages,
-    the others afresh. `eight_bit`: the kernels whose names begin so are published in 8 bits.
+    the others afresh. `begins_with` names a perceptual recipe of a decoder alone for the same base: what that
+    has learned takes the place of the base's decoder at the beginning, and runs and published weights of this
+    recipe that did not begin so are not gone on from. `eight_bit`: the kernels whose names begin so are
+    published in 8 bits.
     """
 
     name: str
@@ -59,6 +62,7 @@ class Recipe:
     seed: int = 1
     plan: CropPlan = CropPlan()
     begins_like: str = ""
+    begins_with: str = ""
     eight_bit: str | tuple[str, ...] = ""
 
     @property
@@ -73,6 +77,12 @@ class Recipe:
                 return part, step
             step -= part.steps
         return self.rounds[-1], self.rounds[-1].steps - 1
+
+
+def began_so(recipe: Recipe, begun_with: object) -> bool:
+    """Whether what has `begun_with` on record, in a checkpoint or a card, began as the recipe does now."""
+    other = begun_with.get("recipe", "") if isinstance(begun_with, dict) else ""
+    return bool(other == recipe.begins_with)
 
 
 _MSE_ROUNDS = (
@@ -129,13 +139,13 @@ RECIPES: dict[str, Recipe] = {
 }
 
 # In this order, each up to the end of the round named: first every codec gets weights, then all grow
-# together. A perceptual recipe begins from what its base has reached by then, or a decoder alone for it, and
-# each of its later rounds takes over what the base has learned since. HiFiC's base shares its id with what
-# begins from it, so its perceptual recipe learns alone from the first round on.
+# together. A perceptual recipe begins from what its base has reached by then, or a decoder alone for it that
+# has seen the style term, and each of its later rounds takes over what the base has learned since. HiFiC's
+# base shares its id with what begins from it, so its perceptual recipe learns alone from the first round on.
 QUEUE: tuple[tuple[str, int], ...] = (
     ("elic-lite", 1),
     ("hflic-lite", 1),
-    ("hflic-realistic-lite", 1),
+    ("hflic-realistic-lite", 2),
     ("hflic-perceptual-lite", 1),
     ("elic-5-lite", 1),
     ("po-elic-lite", 1),
@@ -148,7 +158,6 @@ QUEUE: tuple[tuple[str, int], ...] = (
     ("hflic-lite", 3),
     ("po-elic-lite", 2),
     ("enh-po-elic-lite", 2),
-    ("hflic-realistic-lite", 2),
     ("elic-5-lite", 2),
     ("po-elic-lite", 3),
     ("hific-perceptual-lite", 2),
@@ -156,6 +165,7 @@ QUEUE: tuple[tuple[str, int], ...] = (
     ("enh-po-elic-lite", 3),
     ("hflic-realistic-lite", 3),
     ("hflic-lite", 5),
+    ("hflic-perceptual-lite", 2),
     ("enh-po-elic-lite", 4),
     ("hflic-realistic-lite", 4),
     ("elic-5-lite", 3),
@@ -171,7 +181,6 @@ QUEUE: tuple[tuple[str, int], ...] = (
     ("elic-5-lite", 4),
     ("enh-po-elic-lite", 7),
     ("po-elic-lite", 7),
-    ("hflic-perceptual-lite", 2),
     ("hflic-perceptual-lite", 3),
     ("enh-po-elic-lite", 10),
     ("po-elic-lite", 10),

@@ -18,7 +18,7 @@ from models.training.paper_recipes import PAPER
 from models.training.perceptual_recipes import PERCEPTUAL, PerceptualRecipe
 from models.training.perceptual_trainer import Continued, PerceptualTrainer
 from models.training.processes import Processes
-from models.training.publish import base_steps_told, own_card, published_start
+from models.training.publish import base_steps_told, own_card, published_card, published_start
 from models.training.publish_decoder import published_decoder
 from models.training.recipes import RECIPES, Recipe
 from models.training.small_faces import SmallFaces
@@ -123,33 +123,62 @@ def continued(recipe: PerceptualRecipe, runs: Path) -> Continued | None:
     published = published_start(recipe)
     if published is None:
         return _with_a_decoder(recipe, runs) if recipe.begins_with else None
+    card = own_card(recipe)
+    begun_with = card.extra.get("begun_with", {}) if card is not None else {}
     if recipe.target is not None:  # its rate is measured by that, not by a base
-        return Continued(*published, base=None)
+        return Continued(*published, base=None, begun_with=begun_with)
     base = published_start(recipe_named(recipe.base))
-    path = runs / recipe.base / CHECKPOINT
-    if path.exists() and (base is None or load_checkpoint(path, mapped=True)["step"] < base[1]):
+    if _another_base(recipe, runs, base[1] if base is not None else None):
         return None
     if base is None:
-        return Continued(*published, base=None)
+        return Continued(*published, base=None, begun_with=begun_with)
     _tell_what_is_lost(recipe, base[1])
-    return Continued(*published, base=base[0], base_steps=base[1])
+    return Continued(*published, base=base[0], base_steps=base[1], begun_with=begun_with)
+
+
+def _another_base(recipe: PerceptualRecipe, runs: Path, steps: int | None) -> bool:
+    """Whether the base in `runs` cannot have come from that after so many steps; None: from nothing known."""
+    path = runs / recipe.base / CHECKPOINT
+    return path.exists() and (steps is None or load_checkpoint(path, mapped=True)["step"] < steps)
 
 
 def _with_a_decoder(recipe: PerceptualRecipe, runs: Path) -> Continued:
-    """The beginning of a recipe that begins with the decoder of another one, and with the base of that."""
+    """The beginning of a recipe that begins with the decoder of another one, and with the base of that.
+
+    Raises TrainingError where that has not been trained, or for another base than the one in `runs`.
+    """
     other = recipe_named(recipe.begins_with)
     assert isinstance(other, PerceptualRecipe)
-    if (runs / other.name / CHECKPOINT).exists():
-        state = load_run(other, runs / other.name)
-        weights = {**state["network"], **state["ema"]}
-        return Continued(weights, 0, 0.0, base=state["base"], base_steps=state.get("base_steps"))
-    found = _decoder_continued(other)
+    found = _decoder_reached(other, runs)
     if found is None:
         raise TrainingError(
             f"{recipe.name} begins with the decoder of {other.name}: train that first "
             f"(hflic train {other.name})"
         )
-    return replace(found, steps=0, seconds=0.0)
+    if found.base_steps is not None and _another_base(recipe, runs, found.base_steps):
+        raise TrainingError(
+            f"{recipe.name} begins with the decoder of {other.name}, which is for another {recipe.base} than "
+            f"the one in {runs}: publish that and train {other.name} for it first"
+        )
+    given_up = published_card(recipe)
+    if given_up is not None:
+        log.warning(
+            "%s begins anew: what is published for it, of %d steps, did not begin with the decoder of %s",
+            recipe.name,
+            given_up.steps,
+            other.name,
+        )
+    begun_with = {"recipe": other.name, "steps": found.steps}
+    return replace(found, steps=0, seconds=0.0, begun_with=begun_with)
+
+
+def _decoder_reached(recipe: PerceptualRecipe, runs: Path) -> Continued | None:
+    """What a recipe of a decoder alone has reached: its run's averages, else what is published."""
+    if not (runs / recipe.name / CHECKPOINT).exists():
+        return _decoder_continued(recipe)
+    state = load_run(recipe, runs / recipe.name)
+    weights = {**state["network"], **state["ema"]}
+    return Continued(weights, state["step"], 0.0, base=state["base"], base_steps=state.get("base_steps"))
 
 
 def _decoder_continued(recipe: PerceptualRecipe) -> Continued | None:

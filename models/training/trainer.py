@@ -29,7 +29,7 @@ from models.training.divergence import LossWatch
 from models.training.losses import RateDistortion, rate_distortion
 from models.training.precision import reduced_precision
 from models.training.processes import Processes
-from models.training.recipes import Recipe, Round
+from models.training.recipes import Recipe, Round, began_so
 from models.training.threads import ThreadGovernor
 from models.training.validation import FIXED_CROPS, decibels, fixed_losses, validate
 
@@ -106,7 +106,7 @@ def load_checkpoint(path: Path, *, mapped: bool = False) -> dict[str, Any]:
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
     except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
         raise TrainingError(
-            f"{path} is damaged: move it away, and the next run goes on from what is published"
+            f"{path} is damaged: move it away, and the next run begins again from what is published"
         ) from error
     return state
 
@@ -123,9 +123,19 @@ def load_run(recipe: Recipe, run: Path) -> dict[str, Any]:
         if any(tuple(table.shape) != wanted for table in gains):
             raise TrainingError(
                 f"{run} holds a run with another number of rates or latents: move it away, and the next one "
-                "goes on from what is published"
+                "begins again from what is published"
             )
+    check_beginning(recipe, run, state)
     return state
+
+
+def check_beginning(recipe: Recipe, run: Path, state: dict[str, Any]) -> None:
+    """Raises TrainingError for the checkpoint of a run that did not begin as the recipe does now."""
+    if not began_so(recipe, state.get("begun_with")):
+        raise TrainingError(
+            f"{run} holds a run that did not begin with the decoder of {recipe.begins_with or 'nothing'}, as "
+            f"{recipe.name} does now: move it away, and a new one begins"
+        )
 
 
 class Trainer:
