@@ -130,12 +130,14 @@ def _last_from(rounds: tuple[Round, ...]) -> float:
 
 _GAN_FROM = _last_from(_LITE_ROUNDS)
 
-# A network that begins with a decoder that has learned to draw for the eye needs no gentler rounds.
-_BEGUN_ROUNDS = (
-    Round(6_000, rate=2e-4, warmup=100, batch=8, side=128),
-    Round(4_000, rate=2e-4, warmup=100, batch=8, side=128),
-    _LITE_ROUNDS[-1],
+# A network that begins with a decoder that has learned to draw for the eye needs no gentler rounds. Crops of
+# 128 pixels teach the entropy model borders: whole pictures then cost 1.5 to 4.5% more bits than those do.
+# With HiFiC's weight of 0.3 above the base's rate, bits rise by 16 to 41% in 6,000 steps, with 1.0 by 2 to 7%
+# in 1,500.
+_BEGUN_ROUNDS = tuple(
+    Round(steps, rate=1e-4, warmup=100, batch=4, side=256) for steps in (4_000, 4_000, 8_000)
 )
+_BEGUN_ABOVE = 1.0
 
 PERCEPTUAL: dict[str, PerceptualRecipe] = {
     recipe.name: recipe
@@ -147,6 +149,7 @@ PERCEPTUAL: dict[str, PerceptualRecipe] = {
             _BEGUN_ROUNDS,
             base="hflic-lite",
             begins_with="hflic-realistic-lite",
+            rate_above=_BEGUN_ABOVE,
             eight_bit=HFLIC_TRANSFORMS,
             weights=_for_a_cpu(HFLIC),
             discriminator_width=16,

@@ -97,6 +97,7 @@ _MSE_ROUNDS = (
     Round(6_000, rate=5e-4),  # again: the one before brought 1.7%
     Round(5_000, rate=5e-4),  # rates drawn equally over log lambda from here on
     Round(6_000, rate=5e-4),  # again: the one before brought 1.4%
+    Round(6_000, rate=3e-4, batch=4, side=256),  # again: 0.6%; are crops of 192 pixels in the way?
     Round(66_000, rate=5e-4, side=256),
 )
 
@@ -188,9 +189,9 @@ QUEUE: tuple[tuple[str, int], ...] = (
     ("hflic-lite", 10),
     ("hflic-realistic-lite", 6),
     ("elic-lite", 11),
-    ("hflic-lite", 11),
-    ("elic-lite", 12),
     ("hflic-lite", 12),
+    ("elic-lite", 13),
+    ("hflic-lite", 13),
     ("hflic-realistic-lite", 10),
     ("elic-5-lite", 5),
 )
