@@ -322,6 +322,9 @@ def test_a_recipe_may_begin_with_the_decoder_of_another(
     run = begun()
     assert run.step == 3, "then it goes on by itself"
     assert all(torch.equal(v, base[k] + 1) for k, v in run.network.named_parameters())
+    whole.save()
+    with pytest.raises(TrainingError, match="for another tiny than the one in"):
+        begun()
 
 
 def test_without_any_base_published_weights_are_their_own(

@@ -103,9 +103,8 @@ def patch_grams(features: Tensor, side: int = STYLE_PATCH) -> Tensor:
     batch, channels, height, width = features.shape
     side = min(side, height, width)
     rows, columns = height // side, width // side
-    cut = features[:, :, : rows * side, : columns * side].permute(
-        0, 2, 3, 1
-    )  # channels last are copied quickly
+    # Channels last, as training's maps are, are copied quickly.
+    cut = features[:, :, : rows * side, : columns * side].permute(0, 2, 3, 1)
     cells = cut.reshape(batch, rows, side, columns, side, channels).transpose(2, 3)
     cells = cells.reshape(batch, rows * columns, side * side, channels)
     return cells.transpose(2, 3) @ cells / (side * side)

@@ -122,18 +122,23 @@ def continued(recipe: PerceptualRecipe, runs: Path) -> Continued | None:
         return _decoder_continued(recipe)
     published = published_start(recipe)
     if published is None:
-        return _with_a_decoder(recipe, runs) if recipe.begins_with else None
+        return _anew(recipe, runs)
     card = own_card(recipe)
     begun_with = card.extra.get("begun_with", {}) if card is not None else {}
     if recipe.target is not None:  # its rate is measured by that, not by a base
         return Continued(*published, base=None, begun_with=begun_with)
     base = published_start(recipe_named(recipe.base))
     if _another_base(recipe, runs, base[1] if base is not None else None):
-        return None
+        return _anew(recipe, runs)
     if base is None:
         return Continued(*published, base=None, begun_with=begun_with)
     _tell_what_is_lost(recipe, base[1])
     return Continued(*published, base=base[0], base_steps=base[1], begun_with=begun_with)
+
+
+def _anew(recipe: PerceptualRecipe, runs: Path) -> Continued | None:
+    """What a recipe begins with where there is nothing to go on from; None: its base alone."""
+    return _with_a_decoder(recipe, runs) if recipe.begins_with else None
 
 
 def _another_base(recipe: PerceptualRecipe, runs: Path, steps: int | None) -> bool:
