@@ -19,7 +19,7 @@ from models.networks.hflic import hflic_paper
 from models.networks.hific import HificConfig, hific_paper
 from models.networks.rate import GainUnit, RateLadder
 from models.picture import Picture
-from models.training import publish, start
+from models.training import judging, publish, standing, start
 from models.training.paper_recipes import (
     ALL_RATES,
     BELOW,
@@ -313,13 +313,13 @@ def _ran(recipe: PerceptualRecipe, folder: Path, gain: float) -> Path:
 def test_networks_of_one_rate_are_published_beside_each_other_and_become_one_codec(
     photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(publish, "_PICTURES", 1)
-    monkeypatch.setattr(publish, "_METRICS", ("lpips",))
-    monkeypatch.setattr(publish, "_FOR_THE_EYE", (publish.OFF_GRID,))
+    monkeypatch.setattr(judging, "_PICTURES", 1)
+    monkeypatch.setattr(judging, "_METRICS", ("lpips",))
+    monkeypatch.setattr(publish, "FOR_THE_EYE", (judging.OFF_GRID,))
     monkeypatch.setenv("HFLIC_WEIGHTS", str(tmp_path / "own"))
     low, high = _small(0.075), _small(0.3)
-    assert publish.folder_of(low) == tmp_path / "own" / "po-elic-paper-0.075bpp.safetensors"
-    assert publish.folder_of(RECIPES["elic-lite"]).parent.name == "weights"
+    assert standing.folder_of(low) == tmp_path / "own" / "po-elic-paper-0.075bpp.safetensors"
+    assert standing.folder_of(RECIPES["elic-lite"]).parent.name == "weights"
     monkeypatch.setattr(publish, "_LARGEST_FILE", 1000)  # is for what the project itself takes
     first = publish.publish(low, _ran(low, tmp_path / "low", 0.0), photos)
     second = publish.publish(high, _ran(high, tmp_path / "high", 1.0), photos)
@@ -342,7 +342,7 @@ def test_a_point_is_better_only_at_no_more_bits() -> None:
 
     def better(bpp: float, lpips: float) -> bool:
         new = replace(card, validation=({"bpp": bpp, "lpips": lpips},))
-        return publish._better_at_one_rate(card, new, "lpips")
+        return judging._better_at_one_rate(card, new, "lpips")
 
     assert better(0.15, 0.19) and better(0.152, 0.19)
     assert not better(0.15, 0.2) and not better(0.17, 0.1)

@@ -12,7 +12,7 @@ from torch import nn
 from models.networks.builders import build
 from models.networks.complexity import kmac_per_pixel
 from models.networks.discriminator import Discriminator
-from models.training import plan, publish
+from models.training import plan, standing
 from models.training.perceptual_recipes import PERCEPTUAL
 from models.training.recipes import QUEUE, RECIPES
 from models.training.trainer import CHECKPOINT, atomic_save
@@ -21,7 +21,7 @@ from models.trunks import LAYOUTS, Trunk
 
 @pytest.fixture(autouse=True)
 def nothing_published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (plan, publish):
+    for module in (plan, standing):
         monkeypatch.setattr(module, "folder_of", lambda recipe, *_: tmp_path / "published" / recipe.name)
 
 

@@ -21,7 +21,7 @@ from models.networks.elic import ElicConfig, narrower
 from models.networks.factorized import EntropyBottleneck
 from models.networks.rate import RateLadder
 from models.picture import Picture
-from models.training import publish
+from models.training import cards, judging, publish, standing
 from models.training.paper_recipes import PAPER
 from models.training.perceptual_recipes import PERCEPTUAL, PerceptualRecipe
 from models.training.recipes import RECIPES, Recipe
@@ -44,8 +44,8 @@ def _checkpoint(run: Path, noise: float, step: int = 7, recipe: str = RECIPE.nam
 
 @pytest.fixture
 def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(publish, "_PICTURES", 2)
-    monkeypatch.setattr(publish, "_METRICS", ("psnr",))
+    monkeypatch.setattr(judging, "_PICTURES", 2)
+    monkeypatch.setattr(judging, "_METRICS", ("psnr",))
     return make_photos(tmp_path / "photos", count=2)
 
 
@@ -57,19 +57,19 @@ def test_published_file_carries_its_card_and_continues_training(
     assert result.written == tmp_path / "out" / "elic-5-lite.safetensors"
     file = weights.read_header(result.written)
     assert (file.card.steps, file.card.hours, file.card.network) == (7, 0.01, "elic-5-lite")
-    assert [row["quality"] for row in file.card.validation] == list(publish._QUALITIES)
+    assert [row["quality"] for row in file.card.validation] == list(judging._QUALITIES)
     assert json.loads((tmp_path / "out" / "elic-5-lite.json").read_text())["codec"] == "elic-5:lite"
-    start = publish.published_start(RECIPE, tmp_path / "out")
+    start = standing.published_start(RECIPE, tmp_path / "out")
     assert start is not None
     state, steps, seconds = start
     assert (steps, seconds) == (7, 36.0)
-    assert publish.published_steps(RECIPE, tmp_path / "out") == 7
-    assert publish.published_steps(RECIPE, tmp_path / "elsewhere") == 0
-    assert publish.published_steps(replace(RECIPE, name="another"), tmp_path / "out") == 0
+    assert standing.published_steps(RECIPE, tmp_path / "out") == 7
+    assert standing.published_steps(RECIPE, tmp_path / "elsewhere") == 0
+    assert standing.published_steps(replace(RECIPE, name="another"), tmp_path / "out") == 0
     later = replace(PERCEPTUAL["po-elic-lite"], name=RECIPE.name, base="another")
     monkeypatch.setitem(PERCEPTUAL, RECIPE.name, later)
     begun_like = replace(RECIPE, name="another")
-    assert publish.published_steps(begun_like, tmp_path / "out") == begun_like.steps
+    assert standing.published_steps(begun_like, tmp_path / "out") == begun_like.steps
     network = builders.build(RECIPE.network())
     assert not network.load_state_dict(state).missing_keys
 
@@ -80,15 +80,15 @@ def test_weights_that_are_replaced_while_they_are_read_are_read_again(
     out = tmp_path / "out"
     _checkpoint(tmp_path / "one", noise=0.0)
     publish.publish(RECIPE, tmp_path / "one", photos, out)
-    path = publish.folder_of(RECIPE, out)
+    path = standing.folder_of(RECIPE, out)
     real, stale = weights.read_header, [replace(weights.read_header(path), fingerprint="00" * 32)]
     monkeypatch.setattr(weights, "read_header", lambda p: stale.pop() if stale else real(p))
-    start = publish.published_start(RECIPE, out)
+    start = standing.published_start(RECIPE, out)
     assert start is not None and start[1] == 7
     damaged = replace(real(path), fingerprint="00" * 32)
     monkeypatch.setattr(weights, "read_header", lambda _: damaged)
     with pytest.raises(WeightsError, match="damaged"):
-        publish.published_start(RECIPE, out)
+        standing.published_start(RECIPE, out)
 
 
 def test_what_others_have_begun_from_does_not_replace_them(
@@ -139,7 +139,7 @@ def test_weights_from_before_the_ladder_grew_are_read_and_trained_on(
     assert codec.network.config.ladder == shorter
     picture = Picture.open(sorted(photos.iterdir())[0])
     assert codec.decode(codec.encode(picture, Rate(quality=100)).data).pixels.shape == picture.pixels.shape
-    start = publish.published_start(RECIPE, tmp_path / "out")
+    start = standing.published_start(RECIPE, tmp_path / "out")
     assert start is not None
     table = start[0]["gain.log_gain"]
     kept = codec.network.get_parameter("gain.log_gain")
@@ -160,7 +160,7 @@ def test_weights_from_before_the_latents_grew_are_read_and_trained_on(photos: Pa
     assert codec.network.config.latent == 192
     picture = Picture.open(sorted(photos.iterdir())[0])
     assert codec.decode(codec.encode(picture, Rate(quality=50)).data).pixels.shape == picture.pixels.shape
-    start = publish.published_start(RECIPE, tmp_path / "out")
+    start = standing.published_start(RECIPE, tmp_path / "out")
     assert start is not None
     larger = builders.build(config)
     assert not larger.load_state_dict(start[0]).missing_keys
@@ -218,21 +218,21 @@ def test_the_card_carries_training_and_validation_losses_side_by_side(photos: Pa
 
 def test_the_card_says_what_a_perceptual_recipe_looked_at() -> None:
     recipe = replace(PERCEPTUAL["hflic-realistic-lite"], decoder_only=False)
-    first = publish._judged_by(recipe, 2200)
+    first = cards._judged_by(recipe, 2200)
     assert first == "Charbonnier 3.1, LPIPS 1 on alex, small faces 250, grid 0.02; crops of 128 pixels"
     quiet = sum(part.steps for part in recipe.rounds[:-1])
-    lite = publish._judged_by(recipe, quiet)
+    lite = cards._judged_by(recipe, quiet)
     assert "style 1 on 2 maps of vgg of a window of 64 pixels from step 2,200" in lite
     assert "adversary" not in lite  # it joins now, and has looked at nothing yet
-    assert f"hinge adversary 0.15 from step {quiet:,}; crops" in publish._judged_by(recipe, quiet + 1)
+    assert f"hinge adversary 0.15 from step {quiet:,}; crops" in cards._judged_by(recipe, quiet + 1)
     anew = PERCEPTUAL["hflic-perceptual-lite"]
     first, quiet, _ = (part.steps for part in anew.rounds)
-    assert "pixels, grid 0.02" in publish._judged_by(anew, first), "style from the first step on"
-    assert "adversary" not in publish._judged_by(anew, first + quiet)
-    assert "adversary" in publish._judged_by(anew, first + quiet + 1)
+    assert "pixels, grid 0.02" in cards._judged_by(anew, first), "style from the first step on"
+    assert "adversary" not in cards._judged_by(anew, first + quiet)
+    assert "adversary" in cards._judged_by(anew, first + quiet + 1)
     hific = PAPER["hific-paper-lo"]
     assert isinstance(hific, PerceptualRecipe)
-    told = publish._judged_by(hific, hific.steps)
+    told = cards._judged_by(hific, hific.steps)
     assert told.startswith(
         "squared error 0.00234, LPIPS 1 on alex, nonsaturating adversary 0.15 from step 1,0"
     )
@@ -244,21 +244,21 @@ def test_weights_that_began_otherwise_are_not_gone_on_from(photos: Path, tmp_pat
     later = replace(recipe, begins_with="another")
     state = {"step": 5, "seconds": 0.0}
     begun = {"begun_with": {"recipe": "another", "steps": 12}}
-    before = publish.card_of(recipe, tmp_path, state, photos, None)
+    before = cards.card_of(recipe, tmp_path, state, photos, None)
     earlier = replace(before, steps=2, notes="LPIPS 9")
-    anew = publish.card_of(later, tmp_path, state | begun, photos, None, earlier)
+    anew = cards.card_of(later, tmp_path, state | begun, photos, None, earlier)
     assert before.extra == {} and anew.extra == begun
-    path = publish.folder_of(recipe, tmp_path)
+    path = standing.folder_of(recipe, tmp_path)
     network = builders.build(RECIPE.network())
     for card, own, other in ((before, recipe, later), (anew, later, recipe)):
         weights.save(network, card, path)
-        assert publish.published_steps(own, tmp_path) == 5
-        assert publish.published_start(own, tmp_path) is not None
-        assert publish.own_card(own, tmp_path) is not None
-        assert publish.published_steps(other, tmp_path) == 0
-        assert publish.published_start(other, tmp_path) is None
-        assert publish.own_card(other, tmp_path) is None
-        assert publish.published_card(other, tmp_path) is not None
+        assert standing.published_steps(own, tmp_path) == 5
+        assert standing.published_start(own, tmp_path) is not None
+        assert standing.own_card(own, tmp_path) is not None
+        assert standing.published_steps(other, tmp_path) == 0
+        assert standing.published_start(other, tmp_path) is None
+        assert standing.own_card(other, tmp_path) is None
+        assert standing.published_card(other, tmp_path) is not None
     told = about(weights.read_header(path), None, "a paper")
     assert told["training"].endswith(", 5 steps, 0.0 hours, begun with the decoder of another after 12 steps")
 
@@ -267,7 +267,7 @@ def test_the_card_keeps_what_earlier_steps_looked_at(photos: Path, tmp_path: Pat
     recipe = PERCEPTUAL["enh-po-elic-lite"]
 
     def card(steps: int, before: weights.Card | None) -> weights.Card:
-        return publish.card_of(recipe, tmp_path, {"step": steps, "seconds": 0.0}, photos, None, before)
+        return cards.card_of(recipe, tmp_path, {"step": steps, "seconds": 0.0}, photos, None, before)
 
     first = replace(card(2200, None), notes="LPIPS 9")
     second = card(2201, first)
@@ -278,7 +278,7 @@ def test_the_card_keeps_what_earlier_steps_looked_at(photos: Path, tmp_path: Pat
     told = "LPIPS 1, hinge adversary 0.15; style from step 2,200; adversary from step 8,800; x"
     ahead = card(8900, replace(first, steps=8800, notes=told)).extra["earlier"]
     assert ahead == [{"steps": 8800, "notes": "LPIPS 1; style from step 2,200; x"}]
-    based = publish.card_of(
+    based = cards.card_of(
         recipe, tmp_path, {"step": 5, "seconds": 0.0, "base_steps": 48_400}, photos, None, None
     )
     assert based.extra == {"base_steps": 48_400}
@@ -289,7 +289,7 @@ def test_the_card_keeps_what_earlier_steps_looked_at(photos: Path, tmp_path: Pat
 
 
 def test_without_a_measurement_the_card_tells_what_the_last_validation_found(tmp_path: Path) -> None:
-    assert publish.last_losses(tmp_path) == {}
+    assert cards.last_losses(tmp_path) == {}
     sides = {"step": 4000, "crops": 2, "train": {"loss": 1.0}, "validation": {"loss": 1.2}}
     lines = [
         {"step": 2000, "rows": []},
@@ -298,7 +298,7 @@ def test_without_a_measurement_the_card_tells_what_the_last_validation_found(tmp
     ]
     text = "".join(json.dumps(line) + "\n" for line in lines)
     (tmp_path / VALIDATION).write_text(text + '{"step": 8000, "lo')
-    assert publish.last_losses(tmp_path) == sides
+    assert cards.last_losses(tmp_path) == sides
 
 
 def test_cards_without_losses_and_cards_of_later_programs_are_read(photos: Path, tmp_path: Path) -> None:
@@ -370,14 +370,14 @@ def test_gain_is_the_bd_rate_of_the_cards() -> None:
     rows = tuple({"quality": float(q), "bpp": 0.1 * 2**q, "psnr": 28.0 + 2 * q} for q in range(5))
     fewer = tuple({**row, "bpp": row["bpp"] * 0.8} for row in rows)
     card = weights.Card("elic:lite", "elic-lite", "r", 1, 1.0, "", "", "", "", rows, "the same pictures")
-    assert publish.improvement(card, replace(card, validation=fewer), "psnr") == pytest.approx(-20, abs=0.01)
-    assert publish.improvement(card, replace(card, validation_data="others"), "psnr") is None
+    assert judging.improvement(card, replace(card, validation=fewer), "psnr") == pytest.approx(-20, abs=0.01)
+    assert judging.improvement(card, replace(card, validation_data="others"), "psnr") is None
 
 
 def test_perceptual_weights_are_judged_where_a_pattern_on_the_trunks_grid_shows(
     photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(publish, "_METRICS", ("psnr", "lpips"))
+    monkeypatch.setattr(judging, "_METRICS", ("psnr", "lpips"))
     seen: list[tuple[int, int]] = []
 
     def lpips(name: str, a: Picture, b: Picture) -> float:
@@ -387,7 +387,7 @@ def test_perceptual_weights_are_judged_where_a_pattern_on_the_trunks_grid_shows(
         seen.append((a.width, a.height))
         return 0.1 if len(seen) % 2 else 0.2
 
-    monkeypatch.setattr(publish.metrics, "compute", lpips)
+    monkeypatch.setattr(judging.metrics, "compute", lpips)
     run = tmp_path / "run"
     _checkpoint(run, noise=0.0)
     written = publish.publish(RECIPE, run, photos, tmp_path / "out").written
@@ -395,19 +395,19 @@ def test_perceptual_weights_are_judged_where_a_pattern_on_the_trunks_grid_shows(
     card = weights.read_header(written).card
     whole, cut = seen[0], seen[1]
     assert cut == (whole[0] - 2, whole[1] - 2)
-    assert [(row["lpips"], row[publish.OFF_GRID]) for row in card.validation] == [(0.1, 0.2)] * 7
+    assert [(row["lpips"], row[judging.OFF_GRID]) for row in card.validation] == [(0.1, 0.2)] * 7
     older = replace(card, validation=tuple({"quality": 1.0, "bpp": 0.1, "lpips": 0.1} for _ in range(7)))
-    assert publish.comparable(card, card, (publish.OFF_GRID,))
-    assert not publish.comparable(older, card, (publish.OFF_GRID,))
-    rows = tuple({"bpp": 0.1 * 2**q, publish.OFF_GRID: 0.4 * 0.6**q} for q in range(5))
+    assert judging.comparable(card, card, (judging.OFF_GRID,))
+    assert not judging.comparable(older, card, (judging.OFF_GRID,))
+    rows = tuple({"bpp": 0.1 * 2**q, judging.OFF_GRID: 0.4 * 0.6**q} for q in range(5))
     fewer = tuple({**row, "bpp": row["bpp"] * 0.8} for row in rows)
     before, after = replace(card, validation=rows), replace(card, validation=fewer)
-    assert publish.improvement(before, after, publish.OFF_GRID) == pytest.approx(-20, abs=0.01)
-    both = tuple({**row, "dists": row[publish.OFF_GRID]} for row in rows)
+    assert judging.improvement(before, after, judging.OFF_GRID) == pytest.approx(-20, abs=0.01)
+    both = tuple({**row, "dists": row[judging.OFF_GRID]} for row in rows)
     mixed = tuple({**row, "bpp": row["bpp"] * 0.8, "dists": 0.4 * 0.6**q} for q, row in enumerate(rows))
-    judged = publish._gain(replace(card, validation=both), replace(card, validation=mixed), ("dists",))
+    judged = judging._gain(replace(card, validation=both), replace(card, validation=mixed), ("dists",))
     assert judged == pytest.approx(-20, abs=0.01)
-    assert publish._gain(before, after, (publish.OFF_GRID, "dists")) is None, "not measured"
+    assert judging._gain(before, after, (judging.OFF_GRID, "dists")) is None, "not measured"
 
 
 def test_bottleneck_equals_compressai() -> None:

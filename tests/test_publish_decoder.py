@@ -17,7 +17,7 @@ from models.networks import builders
 from models.networks.elic import EARLIER_LADDERS, ElicConfig
 from models.networks.rate import fitted
 from models.picture import Picture
-from models.training import publish
+from models.training import judging, publish, standing
 from models.training.perceptual_recipes import PERCEPTUAL, PerceptualRecipe
 from models.training.publish_decoder import publish_decoder, published_decoder
 from models.training.recipes import RECIPES, Round
@@ -64,9 +64,9 @@ def published(clean: dict[str, Tensor], tmp_path_factory: pytest.TempPathFactory
 
 @pytest.fixture
 def out(published: weights.WeightsFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(publish, "_PICTURES", 1)
-    monkeypatch.setattr(publish, "_METRICS", ("lpips",))
-    monkeypatch.setattr(publish, "_QUALITIES", (30.0, 80.0))
+    monkeypatch.setattr(judging, "_PICTURES", 1)
+    monkeypatch.setattr(judging, "_METRICS", ("lpips",))
+    monkeypatch.setattr(judging, "_QUALITIES", (30.0, 80.0))
     monkeypatch.setenv("HFLIC_WEIGHTS", str(tmp_path / "out"))
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / published.path.name).write_bytes(published.path.read_bytes())
@@ -119,11 +119,11 @@ def test_a_published_decoder_is_what_the_next_run_begins_with(
     out: Path, photos: Path, clean: dict[str, Tensor], published: weights.WeightsFile, tmp_path: Path
 ) -> None:
     assert published_decoder(RECIPE, out) is None
-    assert publish.published_steps(RECIPE, out) == 0
+    assert standing.published_steps(RECIPE, out) == 0
     publish_decoder(RECIPE, run_of(tmp_path / "run", clean), photos, out)
     found = published_decoder(RECIPE, out)
     assert found is not None and found[1:] == (24, 36.0)
-    assert publish.published_steps(RECIPE, out) == 24
+    assert standing.published_steps(RECIPE, out) == 24
     base, _ = weights.load(published)
     for name, value in base.named_parameters():
         alone = name.startswith(realism.DECODER_PARTS)
@@ -133,7 +133,7 @@ def test_a_published_decoder_is_what_the_next_run_begins_with(
     newer.load_state_dict(noisy(clean, 0.2))
     weights.save(newer, published.card, out / f"{NAME}.safetensors")
     assert published_decoder(RECIPE, out) is None, "it belongs to the weights before"
-    assert publish.published_steps(RECIPE, out) == 0
+    assert standing.published_steps(RECIPE, out) == 0
 
 
 def test_a_decoder_for_weights_from_before_the_ladder_grew(
@@ -147,7 +147,7 @@ def test_a_decoder_for_weights_from_before_the_ladder_grew(
     target = out / f"{NAME}.safetensors"
     weights.save(network, weights.read_header(target).card, target)
     # The run has the recipe's ladder, begun from what is published.
-    begun = publish.published_start(replace(RECIPE, name=NAME), out)
+    begun = standing.published_start(replace(RECIPE, name=NAME), out)
     assert begun is not None and len(begun[0]["gain.log_inverse"]) == len(config.ladder.lambdas)
     better = {k: clean[k] if k.startswith(realism.DECODER_PARTS) else v for k, v in begun[0].items()}
     result = publish_decoder(RECIPE, run_of(tmp_path / "run", better), photos, out)

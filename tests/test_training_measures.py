@@ -19,9 +19,9 @@ from models.networks.builders import build
 from models.training import trainer as module
 from models.training import validation
 from models.training.board import Means
+from models.training.cards import last_losses
 from models.training.perceptual_recipes import PerceptualRecipe
 from models.training.perceptual_trainer import PerceptualTrainer
-from models.training.publish import last_losses
 from models.training.recipes import Recipe
 from models.training.trainer import Trainer, averaged
 from tests.test_perceptual_training import RECIPE, TinyTrunk

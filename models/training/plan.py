@@ -10,9 +10,9 @@ from pathlib import Path
 from models.networks.builders import NetworkConfig, build
 from models.networks.complexity import Complexity, kmac_per_pixel
 from models.training.perceptual_recipes import PERCEPTUAL, PerceptualRecipe
-from models.training.publish import folder_of, published_steps
 from models.training.queue import goal_of
 from models.training.recipes import QUEUE, RECIPES, Recipe, Round, began_so
+from models.training.standing import folder_of, published_steps
 from models.training.start import recipe_named
 from models.training.trainer import CHECKPOINT, load_checkpoint
 from models.trunks import LAYOUTS, TrunkName

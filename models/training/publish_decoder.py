@@ -16,17 +16,12 @@ from models.networks.base import CompressionNetwork
 from models.networks.growth import grown
 from models.networks.rate import fitted
 from models.realism import DECODER_PARTS, DecoderFile
-from models.training.publish import (
-    OFF_GRID,
-    Published,
-    card_of,
-    comparable,
-    folder_of,
-    measure,
-    own_decoder,
-)
+from models.training.cards import card_of
+from models.training.judging import OFF_GRID, comparable, measure
+from models.training.publish import Published
 from models.training.recipes import Recipe
-from models.training.trainer import load_run
+from models.training.standing import folder_of, own_decoder
+from models.training.trainer import averages, load_run
 
 
 def same_files(network: CompressionNetwork, parameters: dict[str, Tensor]) -> bool:
@@ -54,8 +49,8 @@ def published_decoder(
 ) -> tuple[dict[str, Tensor], int, float] | None:
     """Parameters, steps and seconds of a recipe's published decoder, with all else of the weights it decodes.
 
-    None where `publish.own_decoder` finds none. The gains are of the recipe's ladder, as in
-    `publish.published_start`.
+    None where `standing.own_decoder` finds none. The gains are of the recipe's ladder, as in
+    `standing.published_start`.
     """
     found = own_decoder(recipe, folder)
     if found is None:
@@ -89,7 +84,7 @@ def publish_decoder(
     base = weights.read_header(target)
     network, _ = weights.load(base)
     # The ladder of the base may be from before the recipe's grew.
-    merged = fitted({**state["network"], **state["ema"]}, recipe.network().ladder, network.config.ladder)
+    merged = fitted(averages(state), recipe.network().ladder, network.config.ladder)
     if not same_files(network, merged):
         words = (
             f"its files are not those of the published {base.card.codec} weights {base.fingerprint[:8]}: "

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from models.training.processes import Processes
-from models.training.publish import published_steps
 from models.training.recipes import QUEUE, Recipe
+from models.training.standing import published_steps
 from models.training.start import recipe_named, trainer_for
 from models.training.trainer import CHECKPOINT, Progress, check_beginning, load_checkpoint
 

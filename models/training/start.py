@@ -18,11 +18,11 @@ from models.training.paper_recipes import PAPER
 from models.training.perceptual_recipes import PERCEPTUAL, PerceptualRecipe
 from models.training.perceptual_trainer import Continued, PerceptualTrainer
 from models.training.processes import Processes
-from models.training.publish import base_steps_told, own_card, published_card, published_start
 from models.training.publish_decoder import published_decoder
 from models.training.recipes import RECIPES, Recipe
 from models.training.small_faces import SmallFaces
-from models.training.trainer import CHECKPOINT, Trainer, TrainingError, load_checkpoint, load_run
+from models.training.standing import base_steps_told, own_card, published_card, published_start
+from models.training.trainer import CHECKPOINT, Trainer, TrainingError, averages, load_checkpoint, load_run
 
 log = logging.getLogger(__name__)
 
@@ -39,9 +39,7 @@ def recipe_named(name: str) -> Recipe:
 def weights_reached(name: str, runs: Path) -> dict[str, Tensor] | None:
     """What a squared-error recipe has reached: the averages of its run in `runs`, else what is published."""
     if (runs / name / CHECKPOINT).exists():
-        state = load_run(recipe_named(name), runs / name)
-        weights: dict[str, Tensor] = {**state["network"], **state["ema"]}
-        return weights
+        return averages(load_run(recipe_named(name), runs / name))
     published = published_start(recipe_named(name))
     return published[0] if published is not None else None
 
@@ -182,8 +180,9 @@ def _decoder_reached(recipe: PerceptualRecipe, runs: Path) -> Continued | None:
     if not (runs / recipe.name / CHECKPOINT).exists():
         return _decoder_continued(recipe)
     state = load_run(recipe, runs / recipe.name)
-    weights = {**state["network"], **state["ema"]}
-    return Continued(weights, state["step"], 0.0, base=state["base"], base_steps=state.get("base_steps"))
+    return Continued(
+        averages(state), state["step"], 0.0, base=state["base"], base_steps=state.get("base_steps")
+    )
 
 
 def _decoder_continued(recipe: PerceptualRecipe) -> Continued | None:

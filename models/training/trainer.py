@@ -429,6 +429,11 @@ class Trainer:
         self.crops.close()
 
 
+def averages(state: dict[str, Any]) -> dict[str, Tensor]:
+    """Everything of a checkpoint's network by name, averaged over the steps where averages are kept."""
+    return {**state["network"], **state["ema"]}
+
+
 def averaged(network: CompressionNetwork, ema: Ema) -> CompressionNetwork:
     """A copy of the network with the averaged weights, in evaluation mode and float32."""
     copy = deepcopy(network)
