@@ -230,6 +230,10 @@ def test_the_card_says_what_a_perceptual_recipe_looked_at() -> None:
     assert "pixels, grid 0.02" in cards._judged_by(anew, first), "style from the first step on"
     assert "adversary" not in cards._judged_by(anew, first + quiet)
     assert "adversary" in cards._judged_by(anew, first + quiet + 1)
+    wider = PERCEPTUAL["po-elic-lite"]
+    narrow = sum(part.steps for part in wider.rounds if part.side == 128)
+    assert cards._judged_by(wider, narrow).endswith("; crops of 128 pixels")
+    assert cards._judged_by(wider, narrow + 1).endswith("; crops of 128 and 256 pixels")
     hific = PAPER["hific-paper-lo"]
     assert isinstance(hific, PerceptualRecipe)
     told = cards._judged_by(hific, hific.steps)
@@ -240,7 +244,7 @@ def test_the_card_says_what_a_perceptual_recipe_looked_at() -> None:
 
 
 def test_weights_that_began_otherwise_are_not_gone_on_from(photos: Path, tmp_path: Path) -> None:
-    recipe = replace(PERCEPTUAL["enh-po-elic-lite"], network=RECIPE.network)
+    recipe = replace(PERCEPTUAL["po-elic-lite"], network=RECIPE.network)
     later = replace(recipe, begins_with="another")
     state = {"step": 5, "seconds": 0.0}
     begun = {"begun_with": {"recipe": "another", "steps": 12}}
@@ -264,7 +268,7 @@ def test_weights_that_began_otherwise_are_not_gone_on_from(photos: Path, tmp_pat
 
 
 def test_the_card_keeps_what_earlier_steps_looked_at(photos: Path, tmp_path: Path) -> None:
-    recipe = PERCEPTUAL["enh-po-elic-lite"]
+    recipe = PERCEPTUAL["po-elic-lite"]
 
     def card(steps: int, before: weights.Card | None) -> weights.Card:
         return cards.card_of(recipe, tmp_path, {"step": steps, "seconds": 0.0}, photos, None, before)

@@ -7,6 +7,7 @@ import re
 import subprocess
 from collections.abc import Callable
 from datetime import UTC, datetime
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -96,7 +97,9 @@ def _judged_by(recipe: PerceptualRecipe, steps: int) -> str:
     )
     joined = [(first, words) for weight, first, words in terms if weight and first < steps]
     told = ", ".join(f"{words} from step {first:,}" if first else words for first, words in joined)
-    sides = " and ".join(str(side) for side in sorted({part.side for part in recipe.rounds}))
+    begins = [0, *accumulate(part.steps for part in recipe.rounds)]
+    seen = {part.side for part, begin in zip(recipe.rounds, begins, strict=False) if begin < steps}
+    sides = " and ".join(map(str, sorted(seen)))
     return f"{told}; crops of {sides} pixels"
 
 

@@ -115,12 +115,22 @@ def _for_a_cpu(weights: LossWeights) -> LossWeights:
 # and may be published; its rate is above the papers' 1e-4, as a few thousand steps must do. Then rounds
 # with the style term, each from the better weights the base has by then, and a last one with everything.
 _SHORT = Round(2_200, rate=2.5e-4, warmup=100, constant=0.4, batch=8, side=128)
-_LONGER = (
-    Round(steps, rate=2e-4, warmup=100, batch=8, side=128) for steps in (4_000, 6_000, 4_000, 6_000, 4_000)
+_LATER = (4_000, 6_000, 4_000, 6_000, 4_000)
+_LAST = 8_000
+_DECODER_ROUNDS = (
+    *(_SHORT,) * 4,
+    *(Round(steps, rate=2e-4, warmup=100, batch=8, side=128) for steps in _LATER),
+    Round(_LAST, rate=1e-4, warmup=100, batch=8, side=128),
 )
-_QUIET_ROUNDS = (*(_SHORT,) * 4, *_LONGER)
-_LITE_ROUNDS = (*_QUIET_ROUNDS, Round(8_000, rate=1e-4, warmup=100, batch=8, side=128))
-_STYLE_FROM = _SHORT.steps / sum(part.steps for part in _LITE_ROUNDS)
+
+# Crops of 128 pixels teach the entropy model borders: whole pictures then cost 1.5 to 4.5% more bits than
+# those do. With HiFiC's weight of 0.3 above the base's rate, bits rise by 16 to 41% in 6,000 steps, with 1.0
+# by 2 to 7% in 1,500 (docs/training.md).
+_WIDE = Round(4_000, rate=1e-4, warmup=100, batch=4, side=256)
+_HELD = 1.0
+_LITE_ROUNDS = (*(_SHORT,) * 4, *(replace(_WIDE, steps=steps) for steps in (*_LATER, _LAST)))
+# A network that begins with a decoder that has learned to draw for the eye needs no gentler rounds.
+_BEGUN_ROUNDS = (_WIDE, _WIDE, replace(_WIDE, steps=_LAST))
 
 
 def _last_from(rounds: tuple[Round, ...]) -> float:
@@ -129,15 +139,7 @@ def _last_from(rounds: tuple[Round, ...]) -> float:
 
 
 _GAN_FROM = _last_from(_LITE_ROUNDS)
-
-# A network that begins with a decoder that has learned to draw for the eye needs no gentler rounds. Crops of
-# 128 pixels teach the entropy model borders: whole pictures then cost 1.5 to 4.5% more bits than those do.
-# With HiFiC's weight of 0.3 above the base's rate, bits rise by 16 to 41% in 6,000 steps, with 1.0 by 2 to 7%
-# in 1,500.
-_BEGUN_ROUNDS = tuple(
-    Round(steps, rate=1e-4, warmup=100, batch=4, side=256) for steps in (4_000, 4_000, 8_000)
-)
-_BEGUN_ABOVE = 1.0
+_STYLE_FROM = _SHORT.steps / sum(part.steps for part in _LITE_ROUNDS)
 
 PERCEPTUAL: dict[str, PerceptualRecipe] = {
     recipe.name: recipe
@@ -149,7 +151,7 @@ PERCEPTUAL: dict[str, PerceptualRecipe] = {
             _BEGUN_ROUNDS,
             base="hflic-lite",
             begins_with="hflic-realistic-lite",
-            rate_above=_BEGUN_ABOVE,
+            rate_above=_HELD,
             eight_bit=HFLIC_TRANSFORMS,
             weights=_for_a_cpu(HFLIC),
             discriminator_width=16,
@@ -160,7 +162,7 @@ PERCEPTUAL: dict[str, PerceptualRecipe] = {
             "hflic-realistic-lite",
             "hflic-mse:lite",
             hflic_lite,
-            _LITE_ROUNDS,
+            _DECODER_ROUNDS,
             base="hflic-lite",
             weights=_for_a_cpu(HFLIC),
             decoder_only=True,
@@ -172,13 +174,15 @@ PERCEPTUAL: dict[str, PerceptualRecipe] = {
             "enh-po-elic-lite",
             "enh-po-elic:lite",
             hflic_lite,
-            _LITE_ROUNDS,
+            _BEGUN_ROUNDS,
             base="hflic-lite",
+            begins_with="hflic-realistic-lite",
+            rate_above=_HELD,
             eight_bit=HFLIC_TRANSFORMS,
             weights=_for_a_cpu(PO_ELIC),
             discriminator_width=16,
-            gan_from=_GAN_FROM,
-            style_from=_STYLE_FROM,
+            gan_from=_last_from(_BEGUN_ROUNDS),
+            style_from=0.0,
         ),
         PerceptualRecipe(
             "po-elic-lite",
@@ -186,6 +190,7 @@ PERCEPTUAL: dict[str, PerceptualRecipe] = {
             lambda: lite_config(LITE_GROUPS_5),
             _LITE_ROUNDS,
             base="elic-5-lite",
+            rate_above=_HELD,
             weights=_for_a_cpu(PO_ELIC),
             discriminator_width=16,
             gan_from=_GAN_FROM,
@@ -195,7 +200,7 @@ PERCEPTUAL: dict[str, PerceptualRecipe] = {
             "po-elic-realistic-lite",
             "elic-5:lite",
             lambda: lite_config(LITE_GROUPS_5),
-            _LITE_ROUNDS,
+            _DECODER_ROUNDS,
             base="elic-5-lite",
             weights=_for_a_cpu(PO_ELIC),
             decoder_only=True,
