@@ -105,12 +105,12 @@ def _weigh(network: Any, footprint: Footprint, device: str, steps: int = 0, judg
     cost = kmac_per_pixel(network.config)
     return Effort(
         transforms=1000 * (cost.analysis + cost.hyper_analysis + cost.synthesis),
-        entropy=1000 * cost.entropy,
+        entropy=1000 * cost.entropy_done,
         speed=_speed(torch.float32, device),
         exact_speed=_speed(torch.float64, "cpu"),  # exactness is promised on the CPU alone
         footprint=footprint,
         device=device,
-        refining=steps * (BOTH_WAYS * 1000 * (cost.synthesis + cost.entropy) + judging),
+        refining=steps * (BOTH_WAYS * 1000 * (cost.synthesis + cost.entropy_done) + judging),
     )
 
 

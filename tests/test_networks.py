@@ -120,10 +120,13 @@ def test_published_costs_in_kmac_per_pixel() -> None:
     assert elic.hyper_synthesis == pytest.approx(15, abs=0.5)
     assert elic.spatial_context == pytest.approx(8, abs=0.5)
     assert elic.hyper_analysis == pytest.approx(3, abs=0.5)
+    spared = elic.parameters / 2 + elic.spatial_context * (1 - 12 / 25 / 2)
+    assert elic.entropy_done == pytest.approx(elic.entropy - spared), "half the places, 12 of 25 taps"
     assert kmac_per_pixel(config("hflic-paper")).total == pytest.approx(3243, rel=0.01)
     hific = kmac_per_pixel(config("hific-paper"))
     assert hific.analysis == pytest.approx(81, rel=0.01)
     assert hific.synthesis == pytest.approx(664, rel=0.01)
+    assert hific.entropy_done == hific.entropy, "no checkerboard"
 
 
 def test_cost_does_not_depend_on_the_picture_or_the_device() -> None:

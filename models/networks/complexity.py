@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from models.networks.base import CompressionNetwork
 from models.networks.builders import NetworkConfig, build
-from models.networks.context import GroupContext
+from models.networks.context import CheckerboardConv, GroupContext
 
 # The first name of a layer's path that appears here says which part it belongs to.
 _PARTS = {
@@ -43,11 +43,17 @@ class Complexity:
     channel_context: float
     spatial_context: float
     parameters: float
+    spared: float = 0.0  # of the spatial context and the parameters, by who computes no place in vain
 
     @property
     def entropy(self) -> float:
         """What leads to the coding parameters, needed on both sides."""
         return self.hyper_synthesis + self.channel_context + self.spatial_context + self.parameters
+
+    @property
+    def entropy_done(self) -> float:
+        """What coding computes of `entropy`: anchors and others where they are, of taps those there are."""
+        return self.entropy - self.spared
 
     @property
     def encode(self) -> float:
@@ -77,6 +83,15 @@ def _passes(network: CompressionNetwork, path: str) -> int:
     group, _, rest = path.partition(".non_anchor.")
     nets = network.get_submodule(group) if rest else None
     return 2 if isinstance(nets, GroupContext) and nets.anchor is None else 1
+
+
+def _done(network: CompressionNetwork, path: str) -> float:
+    """The share of a context's layer that has to be computed, of the plane or planes it is counted with."""
+    layer = network.get_submodule(path)
+    if isinstance(layer, CheckerboardConv):
+        return len(layer.taps) / layer.mask.numel() / 2
+    group = path.partition(".anchor.")[0].partition(".non_anchor.")[0]
+    return 0.5 if isinstance(network.get_submodule(group), GroupContext) else 1.0
 
 
 def _macs(layer: nn.Module, inputs: Tensor, output: Tensor) -> int:
@@ -121,8 +136,11 @@ def kmac_per_pixel(network: CompressionNetwork | NetworkConfig, side: int = 256)
     finally:
         for handle in handles:
             handle.remove()
+    spared = 0.0
     for path, layer in layers.items():
         if (part := _part(path)) in _AT_LATENTS:
-            counts[part] += layer.weight.numel() * y.shape[2] * y.shape[3] * _passes(network, path)
+            macs = layer.weight.numel() * y.shape[2] * y.shape[3] * _passes(network, path)
+            counts[part] += macs
+            spared += macs * (1 - _done(network, path))
     share = {part: counts[part] / (side * side) / 1000 for part in set(_PARTS.values())}
-    return Complexity(**share)
+    return Complexity(**share, spared=spared / (side * side) / 1000)
