@@ -43,7 +43,7 @@ class Complexity:
     channel_context: float
     spatial_context: float
     parameters: float
-    spared: float = 0.0  # of the spatial context and the parameters, by who computes no place in vain
+    spared: float  # of the spatial context and the parameters, by who computes no place in vain
 
     @property
     def entropy(self) -> float:
@@ -78,11 +78,17 @@ def _part(path: str) -> str:
     raise ValueError(f"the layer {path} belongs to no part of the network")
 
 
+def _group(network: CompressionNetwork, path: str) -> GroupContext | None:
+    """The group whose parameters a layer helps to tell, None for other layers."""
+    group, _, rest = path.replace(".non_anchor.", ".anchor.").partition(".anchor.")
+    nets = network.get_submodule(group) if rest else None
+    return nets if isinstance(nets, GroupContext) else None
+
+
 def _passes(network: CompressionNetwork, path: str) -> int:
     """How often a layer of the context sees the plane: twice where anchors and others share a net."""
-    group, _, rest = path.partition(".non_anchor.")
-    nets = network.get_submodule(group) if rest else None
-    return 2 if isinstance(nets, GroupContext) and nets.anchor is None else 1
+    nets = _group(network, path)
+    return 2 if nets is not None and nets.anchor is None else 1
 
 
 def _done(network: CompressionNetwork, path: str) -> float:
@@ -90,8 +96,7 @@ def _done(network: CompressionNetwork, path: str) -> float:
     layer = network.get_submodule(path)
     if isinstance(layer, CheckerboardConv):
         return len(layer.taps) / layer.mask.numel() / 2
-    group = path.partition(".anchor.")[0].partition(".non_anchor.")[0]
-    return 0.5 if isinstance(network.get_submodule(group), GroupContext) else 1.0
+    return 0.5 if _group(network, path) is not None else 1.0
 
 
 def _macs(layer: nn.Module, inputs: Tensor, output: Tensor) -> int:

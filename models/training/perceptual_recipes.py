@@ -115,12 +115,10 @@ def _for_a_cpu(weights: LossWeights) -> LossWeights:
 # and may be published; its rate is above the papers' 1e-4, as a few thousand steps must do. Then rounds
 # with the style term, each from the better weights the base has by then, and a last one with everything.
 _SHORT = Round(2_200, rate=2.5e-4, warmup=100, constant=0.4, batch=8, side=128)
-_LATER = (4_000, 6_000, 4_000, 6_000, 4_000)
-_LAST = 8_000
 _DECODER_ROUNDS = (
     *(_SHORT,) * 4,
-    *(Round(steps, rate=2e-4, warmup=100, batch=8, side=128) for steps in _LATER),
-    Round(_LAST, rate=1e-4, warmup=100, batch=8, side=128),
+    *(Round(n, rate=2e-4, warmup=100, batch=8, side=128) for n in (4_000, 6_000, 4_000, 6_000, 4_000)),
+    Round(8_000, rate=1e-4, warmup=100, batch=8, side=128),
 )
 
 # Crops of 128 pixels teach the entropy model borders: whole pictures then cost 1.5 to 4.5% more bits than
@@ -128,9 +126,9 @@ _DECODER_ROUNDS = (
 # by 2 to 7% in 1,500 (docs/training.md).
 _WIDE = Round(4_000, rate=1e-4, warmup=100, batch=4, side=256)
 _HELD = 1.0
-_LITE_ROUNDS = (*(_SHORT,) * 4, *(replace(_WIDE, steps=steps) for steps in (*_LATER, _LAST)))
+_LITE_ROUNDS = (*_DECODER_ROUNDS[:4], *(replace(_WIDE, steps=part.steps) for part in _DECODER_ROUNDS[4:]))
 # A network that begins with a decoder that has learned to draw for the eye needs no gentler rounds.
-_BEGUN_ROUNDS = (_WIDE, _WIDE, replace(_WIDE, steps=_LAST))
+_BEGUN_ROUNDS = (_WIDE, _WIDE, replace(_WIDE, steps=8_000))
 
 
 def _last_from(rounds: tuple[Round, ...]) -> float:
