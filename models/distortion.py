@@ -11,9 +11,17 @@ CHARBONNIER_EPS = 1e-6  # He et al. 2022 (PO-ELIC), inside the square root
 NORM_EPS = 1e-8  # inside LPIPS's square root: features that are zero everywhere keep a finite gradient
 
 
-def charbonnier(x: Tensor, x_hat: Tensor) -> Tensor:
-    """Mean of sqrt((x - x_hat)^2 + 1e-6) over everything, (); a mean, so that it knows no picture size."""
-    return ((x - x_hat).square() + CHARBONNIER_EPS).sqrt().mean()
+def weighed(errors: Tensor, weights: Tensor | None) -> Tensor:
+    """Errors (B, ...) times each picture's weight (B,), where there are weights."""
+    return errors if weights is None else errors * weights.reshape(-1, *[1] * (errors.dim() - 1))
+
+
+def charbonnier(x: Tensor, x_hat: Tensor, weights: Tensor | None = None) -> Tensor:
+    """Mean of sqrt((x - x_hat)^2 + 1e-6) over everything, (); a mean, so that it knows no picture size.
+
+    weights: one for each picture, (B,).
+    """
+    return weighed(((x - x_hat).square() + CHARBONNIER_EPS).sqrt(), weights).mean()
 
 
 def masked_fake(x: Tensor, x_hat: Tensor, mask: Tensor) -> Tensor:
@@ -25,14 +33,16 @@ def masked_fake(x: Tensor, x_hat: Tensor, mask: Tensor) -> Tensor:
     return mask * x + (1 - mask) * x_hat
 
 
-def face_mse(x: Tensor, x_hat: Tensor, mask: Tensor, cells: Tensor | None = None) -> Tensor:
+def face_mse(
+    x: Tensor, x_hat: Tensor, mask: Tensor, cells: Tensor | None = None, weights: Tensor | None = None
+) -> Tensor:
     """Mean square error inside the mask: normalised by its area, however small the faces are, ().
 
     Shapes as in `masked_fake`; 0 for a batch without faces. `cells`: the mask's area, (), where it is
-    another than this mask's own because the batch is shared.
+    another than this mask's own because the batch is shared. `weights`: one for each picture, (B,).
     """
     area = (mask.sum() if cells is None else cells) * x.shape[1]
-    return (mask * (x - x_hat).square()).sum() / area.clamp(min=1.0)
+    return weighed(mask * (x - x_hat).square(), weights).sum() / area.clamp(min=1.0)
 
 
 def unit_features(features: Tensor) -> Tensor:

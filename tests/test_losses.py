@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -161,6 +162,21 @@ def test_face_error_is_normalised_by_the_faces_area() -> None:
     wide[..., :4, :2] = 1
     assert face_mse(x, x_hat, wide).item() == pytest.approx(0.02, rel=1e-5)
     assert face_mse(x, x_hat, torch.zeros_like(mask)).item() == 0
+
+
+def test_pictures_weigh_what_they_are_given() -> None:
+    torch.manual_seed(0)
+    x, x_hat, weights = torch.rand(2, 3, 16, 16), torch.rand(2, 3, 16, 16), torch.tensor([3.0, 0.5])
+    mask = torch.ones(2, 1, 16, 16)
+
+    def weighed_by_hand(loss: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+        return (3 * loss(x[:1], x_hat[:1]) + 0.5 * loss(x[1:], x_hat[1:])) / 2
+
+    assert torch.isclose(charbonnier(x, x_hat, weights), weighed_by_hand(charbonnier))
+    faces = weighed_by_hand(lambda a, b: face_mse(a, b, mask[:1]))
+    assert torch.isclose(face_mse(x, x_hat, mask, weights=weights), faces)
+    style = weighed_by_hand(lambda a, b: style_loss([a], [b]))
+    assert torch.isclose(style_loss([x], [x_hat], weights=weights), style)
 
 
 # Features: LPIPS and style

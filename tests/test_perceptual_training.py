@@ -400,6 +400,36 @@ def test_small_faces_are_for_the_face_term(photos: Path, tmp_path: Path, base: C
     assert torch.allclose(gradient(300.0)[:, :, 8:20, 8:20], leaf.grad[:, :, 8:20, 8:20], rtol=1e-4)
 
 
+def test_distortions_of_each_crop_weigh_by_its_place_on_the_ladder(
+    photos: Path, tmp_path: Path, base: CompressionNetwork
+) -> None:
+    ladder = tiny_elic().ladder
+    assert ladder is not None
+    position = torch.tensor([0.2, 0.9])
+    x, x_hat = torch.rand(2, 3, 64, 64), torch.rand(2, 3, 64, 64)
+    mask = torch.zeros(2, 1, 64, 64)
+    mask[:, :, 8:20, 8:20] = 1
+    output = NetworkOutput(x_hat, torch.zeros(2, 16, 4, 4), torch.ones(2), torch.ones(2))
+    weights = replace(WEIGHTS, mse=0.001, face=300.0, grid=0.0, gan=0.0)
+
+    def gradient(pull: float) -> tuple[Tensor, float]:
+        recipe = replace(RECIPE, weights=weights, pull=pull, pull_reference=0.01)
+        run = trainer(photos, tmp_path / f"run{pull}", base, recipe)
+        run.close()
+        leaf = x_hat.clone().requires_grad_()
+        terms = run.terms(x, replace(output, x_hat=leaf), output.y_hat, position, mask)
+        terms.loss.backward()
+        assert leaf.grad is not None
+        return leaf.grad, terms.rate.item()
+
+    plain, rate = gradient(0.0)
+    pulled, same = gradient(0.4)
+    assert same == rate  # what a crop costs weighs in proportion to its base's already
+    for crop, place in enumerate(position.tolist()):
+        expected = plain[crop] * (ladder.weight(place) / 0.01) ** 0.4
+        assert (pulled[crop] - expected).norm() < 0.01 * expected.norm()  # bfloat16 where it is quicker
+
+
 def test_masks_follow_the_places_of_the_crops(photos: Path, tmp_path: Path, base: CompressionNetwork) -> None:
     asked: list[Place] = []
 

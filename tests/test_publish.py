@@ -226,10 +226,13 @@ def test_the_card_says_what_a_perceptual_recipe_looked_at() -> None:
     assert "adversary" not in lite  # it joins now, and has looked at nothing yet
     assert f"hinge adversary 0.15 from step {quiet:,}; crops" in cards._judged_by(recipe, quiet + 1)
     anew = PERCEPTUAL["hflic-perceptual-lite"]
-    first, quiet, _ = (part.steps for part in anew.rounds)
+    first, quiet = anew.rounds[0].steps, sum(part.steps for part in anew.rounds[:-1])
     assert "pixels, grid 0.02" in cards._judged_by(anew, first), "style from the first step on"
-    assert "adversary" not in cards._judged_by(anew, first + quiet)
-    assert "adversary" in cards._judged_by(anew, first + quiet + 1)
+    assert cards._judged_by(anew, first).endswith(
+        "; distortions times (lambda / 0.0016)^0.33; crops of 256 pixels"
+    )
+    assert "adversary" not in cards._judged_by(anew, quiet)
+    assert "adversary" in cards._judged_by(anew, quiet + 1)
     wider = PERCEPTUAL["po-elic-lite"]
     narrow = sum(part.steps for part in wider.rounds if part.side == 128)
     assert cards._judged_by(wider, narrow).endswith("; crops of 128 pixels")

@@ -100,6 +100,8 @@ def _judged_by(recipe: PerceptualRecipe, steps: int) -> str:
     begins = [0, *accumulate(part.steps for part in recipe.rounds)]
     seen = {part.side for part, begin in zip(recipe.rounds, begins, strict=False) if begin < steps}
     sides = " and ".join(map(str, sorted(seen)))
+    if recipe.pull:
+        told += f"; distortions times (lambda / {recipe.pull_reference:g})^{recipe.pull:.2g}"
     return f"{told}; crops of {sides} pixels"
 
 

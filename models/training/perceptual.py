@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import relu, softplus
 
+from models.distortion import weighed
+
 STYLE_PATCH = 16  # cells of a feature map, He et al. 2022 (PO-ELIC)
 GRID_BLOCK = 16  # pixels; the transforms repeat themselves at this distance and its parts
 GRID_CALM = 5 / 255  # the standard deviation of a block's pixels at which it weighs half
@@ -110,9 +112,15 @@ def patch_grams(features: Tensor, side: int = STYLE_PATCH) -> Tensor:
     return cells.transpose(2, 3) @ cells / (side * side)
 
 
-def style_loss(real: Sequence[Tensor], fake: Sequence[Tensor], side: int = STYLE_PATCH) -> Tensor:
-    """Mean absolute difference of the patches' Gram matrices, averaged over the layers, ()."""
+def style_loss(
+    real: Sequence[Tensor], fake: Sequence[Tensor], side: int = STYLE_PATCH, weights: Tensor | None = None
+) -> Tensor:
+    """Mean absolute difference of the patches' Gram matrices, averaged over the layers, ().
+
+    weights: one for each picture, (B,).
+    """
     differences = [
-        (patch_grams(f, side) - patch_grams(g, side)).abs().mean() for f, g in zip(real, fake, strict=True)
+        weighed((patch_grams(f, side) - patch_grams(g, side)).abs(), weights).mean()
+        for f, g in zip(real, fake, strict=True)
     ]
     return torch.stack(differences).mean()

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 
-from models.distortion import Features, charbonnier, face_mse, lpips_distance
+from models.distortion import Features, charbonnier, face_mse, lpips_distance, weighed
 from models.networks.base import CompressionNetwork, NetworkOutput
 from models.networks.discriminator import Discriminator
 from models.realism import DECODER_PARTS
@@ -279,27 +279,38 @@ class PerceptualTrainer(Trainer):
         weights = self.recipe.weights
         fake = judged(x, output, mask)
         zero = x.new_zeros(())
-        lpips, style = self._feature_terms(x, fake, styled=joined.style)
+        pull = self._pull(position)
+        lpips, style = self._feature_terms(x, fake, pull, styled=joined.style)
         gan = zero
         if joined.adversary and weights.gan:
             hinge = weights.adversarial == "hinge"
             gan = (hinge_generator if hinge else nonsaturating_generator)(self.discriminator(fake, latents))
         return Terms(
             rate=zero if self.recipe.decoder_only else self._rate_term(x, output, position, hard=hard),
-            mse=weights.mse * 255.0**2 * (fake - x).square().mean(),
-            charbonnier=weights.charbonnier * charbonnier(fake, x),
+            mse=weights.mse * 255.0**2 * weighed((fake - x).square(), pull).mean(),
+            charbonnier=weights.charbonnier * charbonnier(fake, x, pull),
             lpips=weights.lpips * lpips,
             style=weights.style * style,
             gan=weights.gan * gan,
-            face=zero if mask is None else self._face_term(x, output.x_hat, mask),
+            face=zero if mask is None else self._face_term(x, output.x_hat, mask, pull),
             grid=weights.grid * grid_pattern(x, fake, self.processes.mean) if weights.grid else zero,
         )
 
-    def _face_term(self, x: Tensor, x_hat: Tensor, mask: Tensor) -> Tensor:
-        cells = self.processes.mean(mask.sum())
-        return self.recipe.weights.face * face_mse(x, x_hat, mask, cells)
+    def _pull(self, position: Tensor) -> Tensor | None:
+        """What the distortions of each crop weigh, (B,): its lambda in proportion, to the recipe's power."""
+        if not self.recipe.pull:
+            return None
+        assert self.config.ladder is not None
+        weights = position.new_tensor([self.config.ladder.weight(p) for p in position.tolist()])
+        return (weights / self.recipe.pull_reference) ** self.recipe.pull
 
-    def _feature_terms(self, x: Tensor, fake: Tensor, *, styled: bool) -> tuple[Tensor, Tensor]:
+    def _face_term(self, x: Tensor, x_hat: Tensor, mask: Tensor, pull: Tensor | None) -> Tensor:
+        cells = self.processes.mean(mask.sum())
+        return self.recipe.weights.face * face_mse(x, x_hat, mask, cells, pull)
+
+    def _feature_terms(
+        self, x: Tensor, fake: Tensor, pull: Tensor | None, *, styled: bool
+    ) -> tuple[Tensor, Tensor]:
         weights = self.recipe.weights
         styled = styled and bool(weights.style)
         window = weights.style_side
@@ -316,7 +327,8 @@ class PerceptualTrainer(Trainer):
         lpips = style = x.new_zeros(())
         if weights.lpips:
             name = weights.lpips_trunk
-            lpips = lpips_distance(real_maps[name], fake_maps[name], self._trunks[name].heads).mean()
+            distances = lpips_distance(real_maps[name], fake_maps[name], self._trunks[name].heads)
+            lpips = weighed(distances, pull).mean()
         if styled:
             name, layers = weights.style_trunk, weights.style_layers
             real, made = real_maps.get(name, ()), fake_maps.get(name, ())
@@ -326,7 +338,7 @@ class PerceptualTrainer(Trainer):
                 with torch.no_grad():
                     real = self._maps(name, x[place], count)
                 made = self._maps(name, fake[place], count)
-            style = style_loss([real[i] for i in layers], [made[i] for i in layers])
+            style = style_loss([real[i] for i in layers], [made[i] for i in layers], weights=pull)
         return lpips, style
 
     def _maps(self, name: TrunkName, x: Tensor, count: int) -> list[Tensor]:
