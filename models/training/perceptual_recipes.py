@@ -120,18 +120,22 @@ def _for_a_cpu(weights: LossWeights) -> LossWeights:
 # and may be published; its rate is above the papers' 1e-4, as a few thousand steps must do. Then rounds
 # with the style term, each from the better weights the base has by then, and a last one with everything.
 _SHORT = Round(2_200, rate=2.5e-4, warmup=100, constant=0.4, batch=8, side=128)
-_DECODER_ROUNDS = (
-    *(_SHORT,) * 4,
-    *(Round(n, rate=2e-4, warmup=100, batch=8, side=128) for n in (4_000, 6_000, 4_000, 6_000, 4_000)),
-    Round(8_000, rate=1e-4, warmup=100, batch=8, side=128),
-)
 
 # Crops of 128 pixels teach the entropy model borders: whole pictures then cost 1.5 to 4.5% more bits than
 # those do. With HiFiC's weight of 0.3 above the base's rate, bits rise by 16 to 41% in 6,000 steps, with 1.0
 # by 2 to 7% in 1,500 (docs/training.md).
 _WIDE = Round(4_000, rate=1e-4, warmup=100, batch=4, side=256)
 _HELD = 1.0
-_LITE_ROUNDS = (*_DECODER_ROUNDS[:4], *(replace(_WIDE, steps=part.steps) for part in _DECODER_ROUNDS[4:]))
+_LITE_ROUNDS = (
+    *(_SHORT,) * 4,
+    *(replace(_WIDE, steps=steps) for steps in (4_000, 6_000, 4_000, 6_000, 4_000, 8_000)),
+)
+_DECODER_ROUNDS = (
+    *(_SHORT,) * 4,
+    *(Round(steps, rate=2e-4, warmup=100, batch=8, side=128) for steps in (4_000, 1_200)),
+    *(replace(_WIDE, steps=steps, rate=2e-4) for steps in (1_000, 6_000, 8_000)),
+    replace(_WIDE, steps=8_000),
+)
 # A network that begins with a decoder that has learned to draw for the eye needs no gentler rounds.
 _BEGUN_ROUNDS = (_WIDE, _WIDE, replace(_WIDE, steps=5_500, rate=2e-4), replace(_WIDE, steps=8_000))
 # LPIPS falls with about the square root of lambda, and with this power still by three from end to end, while
@@ -145,8 +149,10 @@ def _last_from(rounds: tuple[Round, ...]) -> float:
     return 1 - rounds[-1].steps / sum(part.steps for part in rounds)
 
 
-_GAN_FROM = _last_from(_LITE_ROUNDS)
-_STYLE_FROM = _SHORT.steps / sum(part.steps for part in _LITE_ROUNDS)
+def _after_the_first(rounds: tuple[Round, ...]) -> float:
+    """The first round's share of all steps."""
+    return rounds[0].steps / sum(part.steps for part in rounds)
+
 
 PERCEPTUAL: dict[str, PerceptualRecipe] = {
     recipe.name: recipe
@@ -175,8 +181,8 @@ PERCEPTUAL: dict[str, PerceptualRecipe] = {
             weights=_for_a_cpu(HFLIC),
             decoder_only=True,
             discriminator_width=16,
-            gan_from=_GAN_FROM,
-            style_from=_STYLE_FROM,
+            gan_from=_last_from(_DECODER_ROUNDS),
+            style_from=_after_the_first(_DECODER_ROUNDS),
         ),
         PerceptualRecipe(
             "enh-po-elic-lite",
@@ -202,8 +208,8 @@ PERCEPTUAL: dict[str, PerceptualRecipe] = {
             rate_above=_HELD,
             weights=_for_a_cpu(PO_ELIC),
             discriminator_width=16,
-            gan_from=_GAN_FROM,
-            style_from=_STYLE_FROM,
+            gan_from=_last_from(_LITE_ROUNDS),
+            style_from=_after_the_first(_LITE_ROUNDS),
         ),
         PerceptualRecipe(
             "po-elic-realistic-lite",
@@ -214,8 +220,8 @@ PERCEPTUAL: dict[str, PerceptualRecipe] = {
             weights=_for_a_cpu(PO_ELIC),
             decoder_only=True,
             discriminator_width=16,
-            gan_from=_GAN_FROM,
-            style_from=_STYLE_FROM,
+            gan_from=_last_from(_DECODER_ROUNDS),
+            style_from=_after_the_first(_DECODER_ROUNDS),
         ),
         PerceptualRecipe(
             "hific-perceptual-lite",
@@ -226,7 +232,7 @@ PERCEPTUAL: dict[str, PerceptualRecipe] = {
             eight_bit=HIFIC_BLOCKS,
             weights=replace(HIFIC, grid=GRID),
             discriminator_width=16,
-            gan_from=_GAN_FROM,
+            gan_from=_last_from(_LITE_ROUNDS),
         ),
     )
 }
