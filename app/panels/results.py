@@ -35,7 +35,8 @@ _HINT = (
     f"{BETTER} better and {WORSE} worse than A; of A itself, than B. A double click puts a result on a side. "
     "A heading sorts."
 )
-_SIZE = QSize(1120, 420)  # as wide as the columns are with numbers in them
+_SIZE, _MARGIN = QSize(1120, 420), 16
+_ROOM = 0.95  # the widest it opens by itself, of the screen or the window
 _LINE, _VALUE = Qt.ItemDataRole.UserRole, int(Qt.ItemDataRole.UserRole) + 1
 
 
@@ -102,7 +103,7 @@ class ResultsDialog(QDialog):
             button.setAutoDefault(False)  # Return is for the table
             buttons.addWidget(button)
         layout = QVBoxLayout(self)
-        layout.setContentsMargins(16, 14, 16, 14)
+        layout.setContentsMargins(_MARGIN, 14, _MARGIN, 14)
         layout.setSpacing(12)
         layout.addWidget(table, 1)
         layout.addLayout(buttons)
@@ -149,6 +150,17 @@ class ResultsDialog(QDialog):
                 lines.append("\t".join((line.letter, line.name, *cells)))
         return "\n".join(lines)
 
+    def _widen(self) -> None:
+        """Let all columns be seen at once where the screen has room for them."""
+        table, parent = self.table, self.parentWidget()
+        header = table.horizontalHeader()
+        columns = sum(
+            max(table.sizeHintForColumn(at), header.sectionSizeHint(at)) for at in range(header.count())
+        )
+        beside = table.verticalScrollBar().sizeHint().width() + 2 * table.frameWidth() + 2 * _MARGIN
+        room = max(self.screen().availableGeometry().width(), parent.width() if parent is not None else 0)
+        self.resize(max(self.width(), min(columns + beside, int(room * _ROOM))), self.height())
+
     def _cell(self, line: Line, id: str) -> QTableWidgetItem:
         row = next(row for row in ROWS if row.id == id)
         found = line.values.get(id) or Measured(None)
@@ -182,6 +194,7 @@ class ResultsDialog(QDialog):
         """What happened meanwhile."""
         super().showEvent(event)
         self.fill()
+        self._widen()
 
     def hideEvent(self, event: QHideEvent) -> None:  # noqa: N802
         """Nobody looks any more."""

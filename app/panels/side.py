@@ -233,7 +233,8 @@ def _describe_file(view: SideView, encoding: Encoding) -> str:
         name = view.raster.path.name if view.raster is not None and view.raster.path is not None else ""
         return f"{text.shortened(name)}\n{words}{_origin(encoding)}".strip()
     if encoding.note:
-        return f"{words}\n{encoding.note[:1].upper()}{encoding.note[1:]}."
+        note = encoding.note.replace("(-", "(\N{MINUS SIGN}")
+        return f"{words}\n{note[:1].upper()}{note[1:]}."
     off = deviation(view.choice.rate, encoding)
     if off is not None:
         return f"{words}{text.DOT}{_aim(off)}\nQuality {encoding.quality:.3g}{_origin(encoding)}"

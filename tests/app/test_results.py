@@ -56,6 +56,16 @@ def test_every_result_is_a_row_and_new_ones_appear(qtbot: QtBot, window: Window)
     assert column(dialog, "Side") == ["A", "B", "", ""]
 
 
+def test_all_columns_are_seen_at_once(qtbot: QtBot, window: Window) -> None:
+    dialog = table(qtbot, window)
+    dialog.close()
+    dialog.resize(500, 420)
+    table(qtbot, window)
+    qtbot.waitUntil(lambda: dialog.width() > 900)
+    qtbot.waitUntil(lambda: not dialog.table.horizontalScrollBar().isVisible())
+    assert dialog.width() < window.width()
+
+
 def test_better_and_worse_are_marked_by_more_than_colour(qtbot: QtBot, window: Window) -> None:
     dialog = table(qtbot, window)
     one, two = column(dialog, "PSNR")
