@@ -19,7 +19,11 @@ def bench_peers(size: tuple[int, int], repeats: int, threads: int | None, as_jso
     ratios = {wall.removesuffix("_s"): found.ratio(wall) for _, wall, _ in _PARTS}
     cpu = {processor.removesuffix("_s"): found.ratio(processor) for _, _, processor in _PARTS}
     if as_json:
-        print_json(asdict(found) | {"ratios": ratios | cpu, "bytes_ratio": found.bytes[0] / found.bytes[1]})
+        print_json(
+            {"size": list(size)}
+            | asdict(found)
+            | {"ratios": ratios | cpu, "bytes_ratio": found.bytes[0] / found.bytes[1]}
+        )
         return
     rows = []
     for name, wall, processor in _PARTS:

@@ -348,7 +348,9 @@ class Session(QObject):
     @Slot(object, object)
     def _show_file(self, coded: Coded, side: Side) -> None:
         alone = self.picture is None or not self.picture.same_size(coded.raster)
-        self.picture = None if alone else self.picture
+        if alone and self.picture is not None:
+            self.picture = None
+            wishes.unrefined(self._wishes)
         wishes.next_file(self._wishes, side, coded)
         self._reconcile()
         self.picture_changed.emit()

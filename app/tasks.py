@@ -19,6 +19,7 @@ from models.errors import BitstreamError, CodecError, HflicError, PictureError, 
 from models.files import read_file
 from models.memory import forget_peak, peak_mib
 from models.picture import Picture
+from models.reading import check_size
 from models.realism import decoder_of
 from models.refined import refinable
 
@@ -80,8 +81,10 @@ class OpenPixels:
     lane: ClassVar[str] = PLAIN
 
     def run(self, bench: Bench) -> Raster:
-        """Cannot fail but for memory."""
-        return _kept(bench, Picture(bench.picture(self.key).pixels))
+        """Raises PictureError where there are too many."""
+        pixels = bench.picture(self.key).pixels
+        check_size(pixels.shape[1], pixels.shape[0], "the pasted picture")
+        return _kept(bench, Picture(pixels))
 
 
 @dataclass(frozen=True)

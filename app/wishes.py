@@ -85,14 +85,20 @@ def next_picture(
     wishes: Mapping[Side, Wish], before: Raster | None, picture: Raster, catalogue: Catalogue
 ) -> None:
     """Make wishes fit a picture that was opened: files of another size leave."""
+    if before is not None and before.digest != picture.digest:
+        unrefined(wishes)
     for side, wish in wishes.items():
         wish.shown = None
-        if before is not None and before.digest != picture.digest:  # refinement is for one picture
-            wish.choice = replace(wish.choice, codec=plain(wish.choice.codec))
         if wish.file is not None and not wish.file.raster.same_size(picture):
             wish.file = None
             if wish.choice.codec == FILE:
                 wish.choice = wish.choice.of(catalogue.best([wishes[side.other].choice.codec]))
+
+
+def unrefined(wishes: Mapping[Side, Wish]) -> None:
+    """Take refinement back: it is for one picture."""
+    for wish in wishes.values():
+        wish.choice = replace(wish.choice, codec=plain(wish.choice.codec))
 
 
 def next_file(wishes: Mapping[Side, Wish], side: Side, opened: Coded) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from PySide6.QtCore import QSize, Qt, QTimer
 from PySide6.QtGui import QHideEvent, QShowEvent
 from PySide6.QtWidgets import (
@@ -41,10 +43,15 @@ _LINE, _VALUE = Qt.ItemDataRole.UserRole, int(Qt.ItemDataRole.UserRole) + 1
 
 
 class _Cell(QTableWidgetItem):
-    """Sorts by its value, not by its words; what is not known comes last."""
+    """Sorts by its value, not by its words; what is not known comes last, either way."""
 
     def __lt__(self, other: QTableWidgetItem) -> bool:
-        return bool(self.data(_VALUE) < other.data(_VALUE))
+        mine, its = self.data(_VALUE), other.data(_VALUE)
+        if mine is None or its is None:
+            order = self.tableWidget().horizontalHeader().sortIndicatorOrder()
+            one, two = mine is None, its is None
+            return one > two if order == Qt.SortOrder.DescendingOrder else one < two
+        return bool(mine < its)
 
 
 class ResultsDialog(QDialog):
@@ -165,9 +172,10 @@ class ResultsDialog(QDialog):
         row = next(row for row in ROWS if row.id == id)
         found = line.values.get(id) or Measured(None)
         mark = line.mark(id)
-        item = _Cell(text.DASH if found.value is None else f"{_MARKS[mark]}{row.write(found.value)}")
+        value = found.value if found.value is not None and not math.isnan(found.value) else None
+        item = _Cell(text.DASH if value is None else f"{_MARKS[mark]}{row.write(value)}")
         item.setTextAlignment(_RIGHT)
-        item.setData(_VALUE, found.value if found.value is not None else float("inf"))
+        item.setData(_VALUE, value)
         font = item.font()
         font.setBold(mark > 0)
         item.setFont(font)

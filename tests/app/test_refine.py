@@ -21,11 +21,12 @@ from app.results import lines_of
 from app.session import Session
 from app.settings import Settings
 from app.state import Choice, Key, ResultCache, Side, codec_name
-from app.tasks import Coded, Compress, OpenFile
+from app.tasks import Coded, Compress, OpenCoded, OpenFile, OpenPixels
 from app.window import Window
 from models import codec as codecs
-from models import learned
+from models import learned, reading
 from models.codec import Encoding, Rate
+from models.errors import PictureError
 from models.picture import Picture
 from tests.app.conftest import scene
 from tests.app.engines import HandEngine, _Bench
@@ -172,6 +173,25 @@ def test_the_next_picture_is_not_refined(session: Session, hand: HandEngine) -> 
     session.open([Path("other.png")])
     hand.answer(OpenFile, raster(9))
     assert session.choice(Side.LEFT).codec == "hflic-mse"
+
+
+def test_the_picture_after_a_file_of_another_size_is_not_refined(session: Session, hand: HandEngine) -> None:
+    compressed(session, hand)
+    session.choose(Side.LEFT, "hflic-mse~100")
+    session.open([Path("other.hflic")])
+    large = from_picture(Picture(scene(80, 64)))
+    hand.answer(OpenCoded, replace(coded("elic-5:lite", 4, can=True), raster=large))
+    session.open([Path("another.png")])
+    hand.answer(OpenFile, raster(9))
+    assert not any("~" in session.choice(side).codec for side in Side)
+
+
+def test_pasted_pixels_are_held_to_the_limit_of_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = _Bench({"p": Picture(scene(48, 32))}, {})
+    assert OpenPixels("p").run(bench).width == 48  # type: ignore[arg-type]
+    monkeypatch.setattr(reading, "MAX_PIXELS", 1000)
+    with pytest.raises(PictureError, match="the pasted picture has 48x32"):
+        OpenPixels("p").run(bench)  # type: ignore[arg-type]
 
 
 def test_the_slider_of_realism_stays_while_it_refines(

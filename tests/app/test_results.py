@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,13 @@ from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from app.kinds import Kind
+from app.panels import results
+from app.panels.metrics import ROWS
 from app.panels.results import BETTER, WORSE, ResultsDialog
+from app.results import Line, lines_of
 from app.session import Session
-from app.state import Side
+from app.state import Measured, Side
+from app.text import DASH
 from app.viewport import Mode
 from app.window import Window
 from models.codec import Rate
@@ -74,6 +79,29 @@ def test_better_and_worse_are_marked_by_more_than_colour(qtbot: QtBot, window: W
     assert (one[0] == BETTER) == (values[0] > values[1])
     assert all(words[0] not in {BETTER, WORSE} for words in column(dialog, "kMAC/px"))
     assert "not in this test" in dialog.table.item(0, 6).toolTip()  # LPIPS says why it is missing
+
+
+@pytest.mark.parametrize("order", [Qt.SortOrder.AscendingOrder, Qt.SortOrder.DescendingOrder])
+def test_what_is_not_known_comes_last_either_way(
+    qtbot: QtBot, window: Window, order: Qt.SortOrder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for bpp in (1.0, 0.7, 1.5):
+        window.session.set_rate(Side.LEFT, Rate(bpp=bpp))
+        settle(qtbot, window)
+    real = lines_of
+
+    def with_gaps(session: Session) -> list[Line]:
+        gaps = {0: Measured(float("nan")), 2: Measured(None)}
+        return [
+            replace(line, values=dict(line.values) | {"encode": gaps[at]}) if at in gaps else line
+            for at, line in enumerate(real(session))
+        ]
+
+    monkeypatch.setattr(results, "lines_of", with_gaps)
+    dialog = table(qtbot, window)
+    dialog.table.sortItems(2 + [row.id for row in ROWS].index("encode"), order)
+    words = column(dialog, "Encode")
+    assert len(words) == 8 and words[6:] == [DASH, DASH] and DASH not in words[:6]
 
 
 def test_a_heading_sorts_by_value_and_the_copy_follows(qtbot: QtBot, window: Window) -> None:
