@@ -236,7 +236,7 @@ def _solve(rising: Callable[[float], float]) -> float:
 def places(width: int, height: int, count: int = GRID, side: int = GRID_SIDE) -> tuple[Crop, ...]:
     """Crops spread evenly over a picture, for want of chosen ones; fewer where it is too small for them."""
     side = max(min(side, width, height), 1)
-    across = max(1, min(round(math.sqrt(count * width / height)), width // side))
+    across = max(1, min(round(math.sqrt(count * width / height)), width // side, count))
     down = max(1, min(count // across, height // side))
     made: list[Crop] = []
     for row in range(down):

@@ -210,8 +210,10 @@ class Canvas(QWidget):
         raster = self._images["difference"][0]
         corners = (QPointF(), QPointF(raster.width, raster.height))
         clip = clip.intersected(QRectF(*(self.viewport.to_widget(corner, frame) for corner in corners)))
-        clip = QRectF(clip.toAlignedRect())
         if not clip.isEmpty():
+            # Whole pixels of the screen: the bytes are drawn, coloured, and must not be drawn between them.
+            device = painter.deviceTransform()
+            clip = device.inverted()[0].mapRect(QRectF(device.mapRect(clip).toAlignedRect()))
             draw_bytes = partial(self._draw, which="difference", clip=clip, frame=frame)
             paint_difference(painter, clip, self.viewport.kind, self.viewport.gain, draw_bytes)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cache, partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -22,15 +23,17 @@ from app.log import log_path
 from app.opener import NEURAL_SUFFIXES
 from app.panels.dialogs import about_dialog, shortcuts_dialog
 from app.panels.saving import ask_path
+from app.raster import Raster
 from app.state import METRICS, Level, Side
 from app.viewport import GAINS, ZOOM_STEP, Mode
 from models.codec import entry
-from models.paths import there
+from models.paths import fitting, there
 from models.picture import SAVED_SUFFIXES
 
 if TYPE_CHECKING:
     from app.window import Window
 
+_CROP = "-crop.png"
 _ALIKE = {".jpg": (".jpeg",), ".heic": (".heif",)}  # other suffixes of the same format
 
 
@@ -160,32 +163,41 @@ class Commands:
         suffix = entry(view.coded.encoding.codec).suffix
         name = suggested_name(self._window.session, side)
         path = self._ask_path(f"Save side {side.letter}", name, (suffix, *_ALIKE.get(suffix, ())))
-        if path is not None:
-            self._window.session.save_file(side, path)
+        if path is not None:  # what was asked for, whatever was opened meanwhile
+            self._window.session.save_file(view, path)
 
     def _ask_save_picture(self, side: Side) -> None:
-        name = suggested_name(self._window.session, side, ".png")
+        view, name = self._window.session.view(side), suggested_name(self._window.session, side, ".png")
         path = self._ask_path(f"Save side {side.letter} decoded", name, SAVED_SUFFIXES)
         if path is not None:
-            self._window.session.save_picture(side, path)
+            self._window.session.save_picture(view, path)
 
     def _ask_export_crop(self) -> None:
         if self._tell_if_unfinished():
             return
         source = self._window.session.picture
         stem = source.path.stem if source is not None and source.path else "picture"
-        path = self._ask_path("Export the crop in view", f"{stem}-crop.png", SAVED_SUFFIXES)
-        if path is not None:
-            self.export_crop(path)
+        seen = self._crop_in_view()
+        path = self._ask_path("Export the crop in view", f"{fitting(stem, _CROP)}{_CROP}", SAVED_SUFFIXES)
+        if path is not None and seen is not None:
+            self._export(seen, path)
 
     def _ask_path(self, title: str, name: str, suffixes: tuple[str, ...]) -> Path | None:
         return ask_path(self._window, title, Path(self._window.folder()) / name, suffixes)
 
     def export_crop(self, path: Path) -> None:
         """Write what is in view, in the picture's own pixels; that some of it is not finished is told."""
-        window, view, canvas = self._window, self._window.viewport, self._window.canvas
-        if self._tell_if_unfinished():
-            return
+        seen = None if self._tell_if_unfinished() else self._crop_in_view()
+        if seen is not None:
+            self._export(seen, path)
+
+    def _export(self, seen: tuple[ExportCrop, list[Raster]], path: Path) -> None:
+        task, rasters = seen
+        self._window.session.save(replace(task, path=path), rasters)
+
+    def _crop_in_view(self) -> tuple[ExportCrop, list[Raster]] | None:
+        """What would be exported now, for a path that is not known yet; None where nothing is shown."""
+        view, canvas = self._window.viewport, self._window.canvas
         panes, names = canvas.panes(), self._in_view()
         shown = [raster for name in names if (raster := canvas.raster(name)) is not None]
         seen = canvas.seen()
@@ -196,9 +208,7 @@ class Commands:
             at = round(corner.y() if view.across else corner.x())
         gain, kind = (view.gain, view.kind) if names == ["difference"] else (1, Kind.ABSOLUTE)
         digests = tuple(raster.digest for raster in shown)
-        task = ExportCrop(path, crop, digests, at, gain, kind, view.across)
-        if shown:
-            window.session.save(task, shown)
+        return (ExportCrop(Path(), crop, digests, at, gain, kind, view.across), shown) if shown else None
 
     def _in_view(self) -> list[str]:
         """What is drawn, each picture once."""

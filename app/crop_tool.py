@@ -124,13 +124,14 @@ class CropTool(QObject):
         canvas.installEventFilter(self)
         crops.changed.connect(canvas.update)
         crops.selection_changed.connect(canvas.update)
+        crops.picture_changed.connect(self._let_go)
 
     def set_drawing(self, drawing: bool) -> None:
         """Begin or stop drawing a box; it ends by itself with the box."""
+        self._let_go()
         if drawing == self.drawing:
             return
         self.drawing = drawing
-        self._grip, self.marks.band = None, None
         self._canvas.setCursor(Qt.CursorShape.CrossCursor if drawing else Qt.CursorShape.ArrowCursor)
         self._canvas.update()
         self.drawing_changed.emit()
@@ -156,6 +157,11 @@ class CropTool(QObject):
 
     # The mouse
 
+    def _let_go(self) -> None:
+        """Whatever is dragged is dragged no more."""
+        self._grip, self._pressed, self.marks.band = None, None, None
+        self._canvas.update()
+
     def _press(self, event: QMouseEvent) -> bool:
         at = event.position()
         if event.button() is not Qt.MouseButton.LeftButton:
@@ -174,6 +180,8 @@ class CropTool(QObject):
         return True
 
     def _move(self, event: QMouseEvent) -> bool:
+        if not event.buttons() & Qt.MouseButton.LeftButton:
+            self._grip = None  # it was let go where nobody told of it
         at, grip = event.position(), self._grip
         if grip is None:
             frame = self._canvas.frame_at(at)

@@ -70,6 +70,7 @@ class Crops(QObject):
 
     changed = Signal()  # which boxes there are, or where
     selection_changed = Signal()
+    picture_changed = Signal()  # they are another picture's now
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -125,6 +126,7 @@ class Crops(QObject):
             self._known[picture] = _checked(self._known.pop(picture), self._size)
         while len(self._known) > KEPT:
             self._known.pop(next(iter(self._known)))
+        self.picture_changed.emit()
         self.changed.emit()
         self.selection_changed.emit()
 

@@ -77,6 +77,12 @@ class Differences(QObject):
             self._known.move_to_end(key)
         self.changed.emit()
 
+    def begin_anew(self) -> None:
+        """Another picture is shown: the last difference does not stand in for its own."""
+        self._let_go()
+        self._wanted = self._last = None
+        self._error = ""
+
     def stop(self) -> None:
         """A person's Cancel."""
         if self._job:

@@ -118,21 +118,29 @@ class Lane(QThread):
         try:
             with contextlib.suppress(OSError):  # no process to be had: the first job tries again and says so
                 self._start_process()
-            while (job := self._next()) is not None:
-                if not job.cancelled:
-                    self.told.emit(job.id, Message(Kind.PROGRESS, ("starting", 0.0)))
-                message = Message(Kind.CANCELLED) if job.cancelled else self._do(job)
-                with self._changed:
-                    self._running = None
-                    closing = self._closing
-                if job.cancelled:  # also a result that came too late
-                    message = Message(Kind.CANCELLED)
-                if not closing:
-                    self.told.emit(job.id, message)
+            while self._serve():
+                pass
         except Exception:
             log.exception("the thread of lane %s ended", self.name)
         finally:
             self._stop_process()
+
+    def _serve(self) -> bool:
+        """Wait for a job and do it; False once closed. While it waits it holds no picture and no result."""
+        job = self._next()
+        if job is None:
+            return False
+        if not job.cancelled:
+            self.told.emit(job.id, Message(Kind.PROGRESS, ("starting", 0.0)))
+        message = Message(Kind.CANCELLED) if job.cancelled else self._do(job)
+        with self._changed:
+            self._running = None
+            closing = self._closing
+        if job.cancelled:  # also a result that came too late
+            message = Message(Kind.CANCELLED)
+        if not closing:
+            self.told.emit(job.id, message)
+        return True
 
     def _next(self) -> Job | None:
         with self._changed:

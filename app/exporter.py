@@ -8,7 +8,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal, Slot
 
-from app.exporting import Form, Offer, fitting
+from app.exporting import Form, Offer
 from app.exports import ExportCrops, ExportEvidence, ExportFiles, ExportLabelled, ExportReport, Sweep
 from app.gather import Result, report_with
 from app.judge import STOPPED, MeasureKey
@@ -16,6 +16,7 @@ from app.report import METRICS, Box, Report, distinct
 from app.session import Session
 from app.state import Key, Phase, codec_name
 from app.worker import Task
+from models.paths import fitting
 
 ANOTHER = "Another picture was opened meanwhile: close this and export again."
 

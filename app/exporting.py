@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -16,7 +15,7 @@ from app.report import Box
 from app.session import Session
 from app.state import Key, Side, decoded_name
 from models.codec import CATALOGUE
-from models.paths import there
+from models.paths import fitting, there
 
 
 class Form(Enum):
@@ -41,7 +40,6 @@ class FormLine:
     boxes: bool = True
 
 
-_LONGEST = 255  # bytes that file systems allow a name
 _PICTURES = ((".png", "PNG picture"), (".pdf", "PDF document"), (".svg", "SVG drawing"))
 _FOLDER = ("", "Folder")
 FORMS: dict[Form, FormLine] = {
@@ -145,14 +143,6 @@ def boxes_words(form: Form, boxes: Sequence[Box], detail: Box | None) -> str:
     if detail is not None and form is not Form.EVIDENCE:
         return "There is no box: the detail in view is taken."
     return "There is no box: the place where the results differ most from the original is taken."
-
-
-def fitting(stem: str, rest: str) -> str:
-    """As much of a stem as leaves a file's name room for the rest."""
-    room = _LONGEST - len(os.fsencode(rest))
-    while len(os.fsencode(stem)) > max(room, 1):
-        stem = stem[:-1]
-    return stem
 
 
 def suggested(folder: Path, stem: str, form: Form, suffix: str, box: Box | None = None) -> Path:

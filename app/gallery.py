@@ -30,6 +30,7 @@ class Gallery(QObject):
         self._made: OrderedDict[Path, NDArray[np.uint8] | str] = OrderedDict()
         self._jobs: dict[Path, int] = {}
         self._digests: dict[Path, str] = {}
+        self._stamps: dict[Path, tuple[int, int] | None] = {}  # of the files the thumbnails were made from
 
     def thumbnail(self, path: Path) -> NDArray[np.uint8] | None:
         """(H, W, 4) as QImage.Format_RGB32; None while it is not there, or cannot be."""
@@ -47,7 +48,8 @@ class Gallery(QObject):
 
     def note(self, path: Path, digest: str) -> None:
         """A file was opened and is this picture: where it was another, or damaged, its thumbnail is old."""
-        if self._digests.get(path, digest) != digest or self.problem(path):
+        changed = path in self._stamps and self._stamps[path] != _stamp(path)
+        if changed or self._digests.get(path, digest) != digest or self.problem(path):
             self._made.pop(path, None)
         self._digests[path] = digest
 
@@ -75,4 +77,14 @@ class Gallery(QObject):
             else:
                 done(failure.text)
 
+        self._stamps[path] = _stamp(path)
         self._jobs[path] = self._desk.ask(Thumbnail(path, SIDE), Priority.PREPARE, done, fail)
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    """What changes with a file: when it was written, in nanoseconds, and its bytes; None where it is gone."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size

@@ -55,6 +55,7 @@ class Looked:
     look: Look
     split: float
     boxes: Boxes
+    files: tuple[str, ...]  # the pixels of the compressed files that were opened, a side each
 
     def choice(self, side: Side) -> Choice:
         """What a side shows."""
@@ -156,11 +157,14 @@ class History(QObject):
             look_of(view),
             view.split,
             session.crops.boxes,
+            tuple(file.raster.digest if (file := session.file(side)) is not None else "" for side in Side),
         )
 
     def _restore(self, state: Looked) -> None:
         self._restoring = True
         try:
+            if state.files == self._now.files[::-1] != self._now.files:
+                self._session.swap()
             self._session.restore(self._sides(state), state.rate, state.locked)
             for column, codec in zip(Column, state.columns, strict=True):
                 self._session.columns.choose(column, codec)
@@ -252,7 +256,7 @@ def _what(before: Looked, now: Looked) -> str:
         if stands_in and new.codec != FILE:
             before = _with(before, side, old.of(new.codec))
     kinds = (
-        ("the swap", (before.left, before.right) == (now.right, now.left) != (now.left, now.right)),
+        ("the swap", _crossed(before) == _straight(now) != _straight(before)),
         ("the codec", any(before.choice(side).codec != now.choice(side).codec for side in Side)),
         ("the lock", before.locked != now.locked),
         (REALISM, any(before.choice(side).realism != now.choice(side).realism for side in Side)),
@@ -267,6 +271,14 @@ def _what(before: Looked, now: Looked) -> str:
         (LOOK, before.look != now.look),
     )
     return next((name for name, changed in kinds if changed), "")
+
+
+def _straight(state: Looked) -> tuple[object, ...]:
+    return state.left, state.right, *state.files
+
+
+def _crossed(state: Looked) -> tuple[object, ...]:
+    return state.right, state.left, *reversed(state.files)
 
 
 def _with(state: Looked, side: Side, choice: Choice) -> Looked:

@@ -11,6 +11,7 @@ from app.state import FILE, Phase, Side, SideView
 from app.viewport import Viewport
 from app.wishes import deviation
 from models.codec import entry
+from models.paths import fitting
 
 MINUS, BOTH_WAYS = "\N{MINUS SIGN}", "\N{LEFT RIGHT ARROW}"
 _TIMES = " \N{MULTIPLICATION SIGN} "
@@ -114,6 +115,8 @@ def suggested_name(session: Session, side: Side, suffix: str = "") -> str:
     picture = session.picture
     stem = picture.path.stem if picture is not None and picture.path is not None else "picture"
     if coded is None:
-        return f"{stem}-original{suffix or '.png'}"
+        rest = f"-original{suffix or '.png'}"
+        return fitting(stem, rest) + rest
     made = coded.encoding
-    return f"{stem}-{made.codec.replace(':', '-')}-{made.bpp:.3f}bpp{suffix or entry(made.codec).suffix}"
+    rest = f"-{made.codec.replace(':', '-')}-{made.bpp:.3f}bpp{suffix or entry(made.codec).suffix}"
+    return fitting(stem, rest) + rest

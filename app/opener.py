@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from models.codec import CATALOGUE
 NEURAL_SUFFIXES = tuple({line.suffix for line in CATALOGUE if line.learned})
 _A_LEARNED_CODEC = next(line.id for line in CATALOGUE if line.learned)
 _A_CLASSICAL_CODEC = next(line.id for line in CATALOGUE if not line.learned)
+_pasted = count(1)
 
 
 def neural(path: Path) -> bool:
@@ -100,7 +102,7 @@ class Opener(QObject):
 
     def open_pixels(self, pixels: NDArray[np.uint8]) -> None:
         """Open pixels: (H, W, 4) blue, green, red, unused; the caller does not change them afterwards."""
-        raster = Raster(f"pasted {id(pixels)}", (pixels,))
+        raster = Raster(f"pasted {next(_pasted)}", (pixels,))  # a name no other paste has had
         self._read(OpenPixels(raster.digest), "the pasted picture", _Place(self.paths), [raster])
 
     def step(self, by: int) -> None:

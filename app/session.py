@@ -70,6 +70,7 @@ class Session(QObject):
     ) -> None:
         super().__init__(parent)
         self.picture: Raster | None = None
+        self._alone: Raster | None = None  # of an opened file, where there is no picture
         self.locked = True
         self.rate = rate or Rate(bpp=DEFAULT_BPP)
         self._wishes = {
@@ -147,6 +148,9 @@ class Session(QObject):
     def choose(self, side: Side, codec: str) -> None:
         """Show the original, the opened file or a codec on a side."""
         wish = self._wishes[side]
+        if codec == FILE and wish.file is None:
+            self.side_changed.emit(side)
+            return
         if self.picture is None and wish.choice.codec == FILE and codec != FILE:
             self._tell(Level.WARNING, "There is no photo to compress: open the one this file was made from.")
             self.side_changed.emit(side)
@@ -211,13 +215,13 @@ class Session(QObject):
             self.compressor.stop_one(key)
         self.realism.stop_one(self._faithful(side))
 
-    def save_file(self, side: Side, path: Path) -> None:
-        """Write a side's compressed file. Nothing is encoded again."""
-        self.saver.save_file(self.view(side), path)
+    def save_file(self, view: SideView, path: Path) -> None:
+        """Write the compressed file of a side as it was seen. Nothing is encoded again."""
+        self.saver.save_file(view, path)
 
-    def save_picture(self, side: Side, path: Path) -> None:
-        """Write a side's decoded pixels without loss."""
-        self.saver.save_picture(self.view(side), path)
+    def save_picture(self, view: SideView, path: Path) -> None:
+        """Write the decoded pixels of a side as it was seen, without loss."""
+        self.saver.save_picture(view, path)
 
     def save(self, task: Task, rasters: Sequence[Raster]) -> None:
         """Run a task that writes a file and gives its path."""
@@ -254,7 +258,7 @@ class Session(QObject):
     @property
     def anything(self) -> Raster | None:
         """The picture, or a file's decoded pixels where its original is not open."""
-        return self.picture or self.view(Side.LEFT).raster or self.view(Side.RIGHT).raster
+        return self.picture or self._alone
 
     @property
     def saving(self) -> int:
@@ -335,8 +339,10 @@ class Session(QObject):
 
     @Slot(object)
     def _show_picture(self, raster: Raster) -> None:
-        before, self.picture = self.picture, raster
+        before, self.picture, self._alone = self.picture, raster, None
         self.compressor.retry()
+        if before is None or before.digest != raster.digest:
+            self.differences.begin_anew()
         if wishes.same_file(before, raster):
             self.crops.carry(raster.digest)
         wishes.next_picture(self._wishes, before, raster, self.catalogue)
@@ -347,11 +353,18 @@ class Session(QObject):
 
     @Slot(object, object)
     def _show_file(self, coded: Coded, side: Side) -> None:
-        alone = self.picture is None or not self.picture.same_size(coded.raster)
+        before, alone = self.anything, self.picture is None or not self.picture.same_size(coded.raster)
         if alone and self.picture is not None:
             self.picture = None
             wishes.unrefined(self._wishes)
         wishes.next_file(self._wishes, side, coded)
+        if alone:
+            # Which file stands for the picture is settled here: no swap, realism or other weights change it.
+            files = (self._wishes[each].file for each in Side)
+            self._alone = next(file.raster for file in files if file is not None)
+            self.differences.begin_anew()
+            if wishes.same_file(before, self._alone):
+                self.crops.carry(self._alone.digest)
         self._reconcile()
         self.picture_changed.emit()
         if alone:

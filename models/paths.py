@@ -12,6 +12,8 @@ from typing import Literal
 
 import platformdirs
 
+LONGEST_NAME = 255  # bytes that file systems allow a name
+
 
 def there(question: Callable[[], bool]) -> bool:
     """The answer of `path.is_file` and its like, which raise most errors of the system; no where they do."""
@@ -35,6 +37,14 @@ def expanded(path: Path) -> Path:
         return path.expanduser()
     except RuntimeError:
         return path
+
+
+def fitting(stem: str, rest: str) -> str:
+    """As much of a stem as leaves a file's name room for the rest."""
+    room = LONGEST_NAME - len(os.fsencode(rest))
+    while len(os.fsencode(stem)) > max(room, 1):
+        stem = stem[:-1]
+    return stem
 
 
 def own_folder(kind: Literal["config", "data", "log", "cache"]) -> Path | None:

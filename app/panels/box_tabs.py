@@ -35,6 +35,7 @@ class BoxTabs(QTabBar):
         self.editor.editingFinished.connect(self._named)
         self.currentChanged.connect(self._select)
         self.tabCloseRequested.connect(lambda at: crops.remove(self._name(at)))
+        crops.picture_changed.connect(self._stop_naming)
         crops.changed.connect(self.fill)
         crops.selection_changed.connect(self._show_selected)
         self.fill()
@@ -99,10 +100,15 @@ class BoxTabs(QTabBar):
                 event.accept()
                 return True
             if event.type() is QEvent.Type.KeyPress:
-                self._naming = ""
-                self._leave()
+                self._stop_naming()
                 return True
         return super().eventFilter(watched, event)
+
+    def _stop_naming(self) -> None:
+        """The box keeps its name."""
+        if self._naming:
+            self._naming = ""
+            self._leave()
 
     def _named(self) -> None:
         name, self._naming = self._naming, ""

@@ -195,7 +195,7 @@ class ExportDialog(QDialog):
             found = suggested(self._folder, self._stem, self._form(), self._suffix(), self._one)
             self._suggested = str(found)
             self.path.setText(self._suggested)
-        else:
+        elif Path(self.path.text()).name:
             given = Path(self.path.text())
             known = {suffix for line in FORMS.values() for suffix, _ in line.kinds}
             bare = given.with_suffix("") if given.suffix.lower() in known else given

@@ -158,11 +158,12 @@ class Inspector(QScrollArea):
 
     def _fill(self) -> None:
         self.columns.fill(self._session.catalogue.reasons)
-        for side, panel in self.sides.items():
-            panel.fill(self._session.catalogue.reasons, self._session.file(side) is not None)
+        for side in Side:
             self._show_side(side)
 
     def _show_side(self, side: Side) -> None:
+        # A swap, or one taken back, brings the file to the other side, and what can be chosen there with it.
+        self.sides[side].fill(self._session.catalogue.reasons, self._session.file(side) is not None)
         self.sides[side].show_view(self._session.view(side), self._session.locked)
 
     def _show_faces(self) -> None:

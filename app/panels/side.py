@@ -152,8 +152,6 @@ class SidePanel(QFrame):
     def show_view(self, view: SideView, locked: bool) -> None:
         """Show how a side stands; that its work is done is read out."""
         worked, self._view = self._view is not None and self._view.working, view
-        if view.choice.codec == FILE and self.codec.findData(FILE) < 0:
-            self.fill({}, has_file=True)
         self._select(plain(view.choice.codec))
         self.codec.setToolTip(_tip(view))
         self.rate.setVisible(not locked and view.choice.codec not in {ORIGINAL, FILE})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from PySide6.QtCore import QEvent, QRect, QSize, Qt
+from PySide6.QtCore import QEvent, QPointF, QRect, QRectF, QSize, QSizeF, Qt
 from PySide6.QtGui import (
     QEnterEvent,
     QFocusEvent,
@@ -32,6 +32,7 @@ class TileButton(QAbstractButton):
         super().__init__(parent)
         self._area = area
         self._image = QImage()
+        self._exact = QSizeF()  # of the pixels, whole ones of the screen each
         self._size = QSize()
         self._smooth = False
         self.tile: Tile | None = None
@@ -40,9 +41,12 @@ class TileButton(QAbstractButton):
 
     def show_tile(self, tile: Tile, crop: Crop, scale: float) -> None:
         """Show a crop of a tile, `scale` widget pixels a picture pixel: whole numbers above 1."""
-        part = _middle(crop) if scale > 1 else crop
-        self._image = _cut(tile.raster, part, scale * self.devicePixelRatioF())
-        self._size = QSize(max(round(part.width * scale), 1), max(round(part.height * scale), 1))
+        part, ratio = _middle(crop) if scale > 1 else crop, self.devicePixelRatioF()
+        if scale > 1:
+            scale = round(scale * ratio) / ratio
+        self._image = _cut(tile.raster, part, scale * ratio)
+        self._exact = QSizeF(max(part.width * scale, 1), max(part.height * scale, 1))
+        self._size = QSize(round(self._exact.width()), round(self._exact.height()))
         self._smooth = scale < 1
         self.tile = tile
         words = f"{tile.title}, {tile.line}" if tile.line else tile.title
@@ -55,6 +59,13 @@ class TileButton(QAbstractButton):
     def pixels(self) -> QRect:
         """Where the crop is drawn."""
         return QRect((self.width() - self._size.width()) // 2, self.head, *self._size.toTuple())
+
+    def _on_pixels(self, painter: QPainter) -> QRectF:
+        """Where the crop is drawn, beginning with a whole pixel of the screen."""
+        device = painter.deviceTransform()
+        corner = device.map(QPointF(self.pixels.topLeft()))
+        at = device.inverted()[0].map(QPointF(round(corner.x()), round(corner.y())))
+        return QRectF(at, self._exact)
 
     @property
     def head(self) -> int:
@@ -88,7 +99,7 @@ class TileButton(QAbstractButton):
                 top += high
             painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, self._smooth)
             painter.setOpacity(0.45 if tile.waiting else 1.0)
-            painter.drawImage(self.pixels, self._image)
+            painter.drawImage(self._on_pixels(painter), self._image)
             painter.setOpacity(1.0)
         if self.underMouse() or self.hasFocus():
             painter.setPen(QPen(self.palette().color(QPalette.ColorRole.Highlight), 2))

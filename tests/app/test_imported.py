@@ -38,7 +38,7 @@ def test_an_imported_codec_is_one_like_the_others(
         assert encoding.codec == "elic:paper" and encoding.weights == made.file.fingerprint[:8]
 
         coded = tmp_path / "photo.hflic"
-        session.save_file(Side.LEFT, coded)
+        session.save_file(session.view(Side.LEFT), coded)
         qtbot.waitUntil(lambda: not session.saving, timeout=20000)
         session.open([coded], Side.RIGHT)
         qtbot.waitUntil(lambda: session.choice(Side.RIGHT).codec == FILE and session.idle, timeout=60000)

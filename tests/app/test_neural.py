@@ -56,7 +56,7 @@ def test_a_neural_file_goes_out_and_comes_back_the_same(qtbot: QtBot, window: Wi
     assert made.raster is not None
 
     saved = tmp_path / "photo.hflic"
-    session.save_file(Side.LEFT, saved)
+    session.save_file(session.view(Side.LEFT), saved)
     qtbot.waitUntil(lambda: not session.saving, timeout=20000)
     assert saved.read_bytes() == made.coded.encoding.data
 

@@ -174,7 +174,7 @@ def test_a_save_that_fails_is_a_message(
     qtbot: QtBot, window: Window, photo: Callable[..., Path], tmp_path: Path
 ) -> None:
     open_photo(qtbot, window, photo())
-    window.session.save_file(Side.LEFT, tmp_path / "no" / "folder.webp")
+    window.session.save_file(window.session.view(Side.LEFT), tmp_path / "no" / "folder.webp")
     settle(qtbot, window)
     assert "cannot write" in window.messages.text
 
@@ -288,7 +288,7 @@ def test_closing_waits_for_a_file_that_is_being_written(
 ) -> None:
     open_photo(qtbot, window, photo())
     inline.held = (SaveFile,)
-    window.session.save_file(Side.LEFT, tmp_path / "a.webp")
+    window.session.save_file(window.session.view(Side.LEFT), tmp_path / "a.webp")
     assert window.willing
     assert not window.close()
     assert window.isVisible() and not window.willing  # what a later start is given would close with it

@@ -516,11 +516,11 @@ def test_difference_follows_what_is_shown(session: Session, hand: HandEngine) ->
 
 def test_saving_writes_the_bytes_that_were_shown(session: Session, hand: HandEngine, tmp_path: Path) -> None:
     show(session, hand)
-    session.save_file(Side.LEFT, tmp_path / "early.webp")
+    session.save_file(session.view(Side.LEFT), tmp_path / "early.webp")
     assert not hand.tasks(SaveFile)  # nothing is there yet
     made = coded("webp", size=77)
     hand.answer(Compress, made, at=0)
-    session.save_file(Side.LEFT, tmp_path / "a.webp")
+    session.save_file(session.view(Side.LEFT), tmp_path / "a.webp")
     assert hand.tasks(SaveFile)[-1].task == SaveFile(tmp_path / "a.webp", b"x" * 77)
     assert suggested_name(session, Side.LEFT) == "picture-webp-0.401bpp.webp"
 
