@@ -135,7 +135,7 @@ class Columns(QObject):
             picture = base.picture
             return f"{picture.width} \N{MULTIPLICATION SIGN} {picture.height}" if picture is not None else ""
         if reason := self._catalogue.reason(key.codec):
-            return reason
+            return text.DOT.join(("not usable", "the original is shown", reason))
         now = self._compressor.progress(key)
         if now.coded is None:
             done = {Phase.FAILED: "failed", Phase.STOPPED: "stopped"}

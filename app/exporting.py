@@ -109,7 +109,8 @@ def offers_of(session: Session) -> list[Offer]:
     found, rest = results_of(session)
     taken = {coded.encoding.codec for _, coded in found}
     near = nearest(rest, wanted_bpp(session), taken)
-    letters = {id(view.coded): side.letter for side in reversed(Side) if (view := session.view(side)).coded}
+    views = [view for side in reversed(Side) if (view := session.view(side)).coded and not view.stale]
+    letters = {id(view.coded): view.side.letter for view in views}
     made = []
     for result in (*found, *rest):
         coded = result[1]
@@ -120,7 +121,7 @@ def offers_of(session: Session) -> list[Offer]:
         chosen = any(coded is shown for _, shown in (*found, *near))
         size = f"{text.bpp(encoding.bpp)} bpp{text.DOT}{text.size(encoding.bytes)}"
         made.append(Offer(title, size, result, None, chosen))
-    rate = session.rate
+    rate = session.rate if session.locked else session.choice(Side.LEFT).rate
     there = {coded.encoding.codec.partition(":")[0] for _, coded in (*found, *near)}
     for line in CATALOGUE:
         usable = session.catalogue.known(line.id) and not session.catalogue.reason(line.id)

@@ -197,11 +197,13 @@ def boxed(picture: Picture, boxes: list[Box]) -> Picture:
 def named(boxes: tuple[Box, ...]) -> dict[str, Box]:
     """The boxes by names that are safe as parts of file names and differ."""
     found: dict[str, Box] = {}
+    taken: set[str] = set()  # some file systems tell no capital from another letter
     for box in boxes:
         name = re.sub(r"[^\w.+-]+", "-", box.name).strip("-.") or "crop"
         count = 2
         unique = name
-        while unique in found:
+        while unique.casefold() in taken:
             unique, count = f"{name}-{count}", count + 1
+        taken.add(unique.casefold())
         found[unique] = box
     return found

@@ -25,6 +25,7 @@ MARGIN = 24
 FRAME = 3  # width of the coloured lines
 NAME, SMALL = 17, 14  # text sizes
 LINE = 21  # from one line of text to the next
+_MARK, _APART = 20, 14  # of the legend: a square with the room behind it, and between two names
 WIDEST_ORIGINAL = 3 * CELL
 
 PAPER, INK, SOFT = "#ffffff", "#1b1b1d", "#55555b"
@@ -87,14 +88,20 @@ def lay_out(report: Report, pixels: Pixels, sharpness: int = 1) -> Page:
     boxes = boxes_of(report.checked(), pixels)
     grid = _Grid(report, boxes, pixels)
     whole = pixels(report.digest)
-    legend = [box for box in boxes if box.name]
-    below = LINE * (2 + bool(legend)) + 2
-    height = grid.height - below
-    scale = min(height / whole.height, WIDEST_ORIGINAL / whole.width)
-    if scale >= 1:  # a whole number, so that its pixels are equal squares
-        scale = float(int(scale))
-    size = (max(round(whole.width * scale), 1), max(round(whole.height * scale), 1))
-    column = max(size[0], NARROWEST)
+    named = [(box.name, colour) for box, colour in zip(boxes, _colours(boxes), strict=True) if box.name]
+    legend: list[list[tuple[str, str]]] = []
+    while True:  # a lower original may be narrower, and then the legend needs more lines
+        below = LINE * (2 + len(legend)) + 2
+        height = max(grid.height - below, CELL)
+        scale = min(height / whole.height, WIDEST_ORIGINAL / whole.width)
+        if scale >= 1:  # a whole number, so that its pixels are equal squares
+            scale = float(int(scale))
+        size = (max(round(whole.width * scale), 1), max(round(whole.height * scale), 1))
+        column = max(size[0], NARROWEST)
+        lines = _legend_lines(named, column)
+        if len(lines) <= len(legend):
+            break
+        legend = lines
     x, y = MARGIN + (column - size[0]) // 2, MARGIN
     shapes: list[Shown | Frame | Words] = [
         Shown(x, y, *size, reduced(whole, size, sharpness), exact=scale >= 1)
@@ -108,8 +115,8 @@ def lay_out(report: Report, pixels: Pixels, sharpness: int = 1) -> Page:
     shapes.append(Words(middle, under, fitted(report.name, NAME, column, bold=True), NAME, bold=True))
     times = f"{whole.width} \N{MULTIPLICATION SIGN} {whole.height} pixels"
     shapes.append(Words(middle, under + LINE, times, colour=SOFT))
-    if legend:
-        shapes += _legend(boxes, middle, under + 2 * LINE, column)
+    for at, line in enumerate(lines):
+        shapes += _legend(line, middle, under + (2 + at) * LINE)
     left = MARGIN + column + 2 * GAP
     shapes += grid.shapes(left, MARGIN)
     high = max(grid.height, size[1] + below)
@@ -185,18 +192,31 @@ class _Grid:
         return made
 
 
-def _legend(boxes: Sequence[Box], middle: float, y: float, room: int) -> list[Shown | Frame | Words]:
-    """A coloured square and a name for each named box, in one centred line."""
-    named = [(box.name, colour) for box, colour in zip(boxes, _colours(boxes), strict=True) if box.name]
-    share = max(room // len(named) - 34, 24)
-    names = [(fitted(name, SMALL, share), colour) for name, colour in named]
-    wide = sum(text_width(name, SMALL) + 34 for name, _ in names) - 14
+def _legend_lines(named: Sequence[tuple[str, str]], room: int) -> list[list[tuple[str, str]]]:
+    """Names and colours in as many lines as they need; a name too long for a line of its own is cut."""
+    lines: list[list[tuple[str, str]]] = []
+    left = 0.0
+    for whole, colour in named:
+        name = fitted(whole, SMALL, room - _MARK)
+        wide = text_width(name, SMALL) + _MARK
+        if not lines or wide > left:
+            lines.append([])
+            left = float(room)
+        lines[-1].append((name, colour))
+        left -= wide + _APART
+    return lines
+
+
+def _legend(names: Sequence[tuple[str, str]], middle: float, y: float) -> list[Shown | Frame | Words]:
+    """A coloured square and a name for each box of a line, which is centred."""
+    wide = sum(text_width(name, SMALL) + _MARK + _APART for name, _ in names) - _APART
     x = round(middle - wide / 2)
     made: list[Shown | Frame | Words] = []
     for name, colour in names:
         block = np.full((1, 1, 3), _rgb(colour), np.uint8)
-        made += [Shown(x, y - 11, 12, 12, block), Words(x + 20, y, name, colour=SOFT, centred=False)]
-        x += round(text_width(name, SMALL)) + 34
+        made.append(Shown(x, round(y) - 11, 12, 12, block))
+        made.append(Words(x + _MARK, y, name, colour=SOFT, centred=False))
+        x += round(text_width(name, SMALL)) + _MARK + _APART
     return made
 
 

@@ -221,8 +221,9 @@ class Forecaster(QObject):
         effort, size = self._efforts.get(key.codec), self._pictures[key.reference]
         if effort is None or key.codec in self._told or not _allowed(effort, size):
             return
-        took = self._took.get((key.codec, True))
-        seconds = took * _pixels(size) if took is not None else effort.seconds(_pixels(size))
+        searched = key.rate.quality is None
+        took = self._took.get((key.codec, searched))
+        seconds = took * _pixels(size) if took is not None else effort.seconds(_pixels(size), searched)
         if seconds >= TELL_FROM_S:
             notice = Notice(Level.WARNING, in_words(key.codec, effort, size, seconds))
             self._told[key.codec] = notice

@@ -30,14 +30,14 @@ class Reloader(QObject):
     """
 
     noticed = Signal(object)  # Notice
-    back = Signal()  # what was gone is there again
+    back = Signal(object)  # Notice: what it told to be gone is there again
 
     def __init__(self, session: Session, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._session = session
         self.files = FileWatch(self)
         self.job = 0  # of the opener, 0 while nothing is read again
-        self._gone: set[Path] = set()
+        self._gone: dict[Path, Notice] = {}
         self._due: list[_Reading] = []  # while one is read, that is the first
         self.files.changed.connect(self._changed)
         self.files.gone.connect(self._lost)
@@ -54,7 +54,7 @@ class Reloader(QObject):
         paths = set(self._files())
         if picture is not None and picture.path is not None:
             paths.add(picture.path)
-        self._gone &= paths
+        self._gone = {path: notice for path, notice in self._gone.items() if path in paths}
         self.files.watch(sorted(paths))
 
     def _files(self) -> list[Path]:
@@ -70,9 +70,8 @@ class Reloader(QObject):
         return reading.path in self._files()
 
     def _changed(self, path: Path) -> None:
-        if path in self._gone:
-            self._gone.discard(path)
-            self.back.emit()
+        if (notice := self._gone.pop(path, None)) is not None:
+            self.back.emit(notice)
         readings = [reading for kind in (True, False) if self._open(reading := _Reading(path, kind))]
         if readings:
             self.noticed.emit(Notice(Level.INFO, f"{path.name} changed on disk and is read again."))
@@ -102,6 +101,6 @@ class Reloader(QObject):
         self.job = opener.job
 
     def _lost(self, path: Path) -> None:
-        self._gone.add(path)
         text = f"{path.name} is not there any more: it was moved or deleted. What was read of it stays open."
-        self.noticed.emit(Notice(Level.WARNING, text))
+        self._gone[path] = Notice(Level.WARNING, text)
+        self.noticed.emit(self._gone[path])

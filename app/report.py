@@ -152,8 +152,8 @@ def distinct(report: Report) -> Report:
 
 
 def writable(words: str) -> str:
-    """The words with a question mark in a diamond for each byte that is no UTF-8."""
-    return re.sub("[\ud800-\udfff]", "\N{REPLACEMENT CHARACTER}", words)
+    """The words with a question mark in a diamond for each byte that is no UTF-8, and on one line."""
+    return re.sub("[\ud800-\udfff]", "\N{REPLACEMENT CHARACTER}", re.sub(r"[\x00-\x1f\x7f]+", " ", words))
 
 
 def boxes_of(report: Report, pixels: Pixels) -> tuple[Box, ...]:

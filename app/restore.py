@@ -53,6 +53,7 @@ class Remembered:
     columns: tuple[str, ...] = ()
     boxes: Boxes = Boxes()
     others: tuple[tuple[str, Boxes], ...] = ()
+    insisted: tuple[bool, bool] = (True, True)  # whether a person chose the side's codec
 
     @property
     def anything(self) -> bool:
@@ -141,6 +142,7 @@ def remember(session: Session, viewport: Viewport, without: Path | None = None) 
         columns=tuple(session.columns.codec(column) for column in Column),
         boxes=_few(session.crops.boxes),
         others=others,
+        insisted=(session.insisted(Side.LEFT), session.insisted(Side.RIGHT)),
     )
 
 
@@ -197,10 +199,12 @@ class Restorer(QObject):
         """The codecs and rates; a file's side gets its choice when the file is read."""
         session, was = self._session, self._remembered
         wanted = {}
-        for side, choice in ((Side.LEFT, was.left), (Side.RIGHT, was.right)):
+        for side, choice, insisted in zip(Side, (was.left, was.right), was.insisted, strict=True):
             kept = session.choice(side)
-            if choice is not None and choice.codec != FILE:
+            if choice is not None and choice.codec != FILE and insisted:
                 wanted[side] = (choice, True)
+            elif choice is not None and choice.codec != FILE:  # what stood in for another need not any more
+                wanted[side] = (choice.of(kept.codec), False)
             else:
                 rate = choice.rate if choice is not None else kept.rate
                 wanted[side] = (replace(kept, rate=rate), session.insisted(side))
@@ -291,6 +295,7 @@ def _checked(stored: Any) -> Remembered:
         columns=tuple(codec if _usable(codec) else "" for codec in _texts(stored.get("columns"))),
         boxes=_boxes(stored.get("boxes")),
         others=tuple(filter(None, map(_other, _list(stored.get("others")))))[-KEPT:],
+        insisted=_both(stored.get("insisted")),
     )
 
 
@@ -300,6 +305,12 @@ def _list(value: Any) -> list[Any]:
 
 def _texts(value: Any) -> tuple[str, ...]:
     return tuple(text for text in _list(value) if isinstance(text, str))
+
+
+def _both(value: Any) -> tuple[bool, bool]:
+    """One for each side; what is not told was chosen."""
+    flags = [flag is not False for flag in _list(value)]
+    return (flags[0], flags[1]) if len(flags) == 2 else (True, True)
 
 
 def _finite(value: Any) -> bool:

@@ -44,7 +44,7 @@ class Sharing:
         self.exporter = Exporter(window.session, window)
         self.filmstrip = FilmStrip(window.session)
         self.filmstrip.path_wanted.connect(window.session.opener.go)
-        window.session.reloader.back.connect(window.messages.clear)
+        window.session.reloader.back.connect(window.messages.withdraw)
 
     def commands(self) -> dict[str, Callable[[], object]]:
         """What the actions do."""

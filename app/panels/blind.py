@@ -31,6 +31,7 @@ from app.raster import Raster
 from app.report import writable
 from app.state import Side
 from app.tasks import SaveFile
+from models.paths import fitting
 
 _KEYS = {
     Qt.Key.Key_Left: Verdict.LEFT,
@@ -277,7 +278,8 @@ class BlindDialog(QDialog):
 
     def _ask_save(self, suffix: str) -> None:
         stem = self._original.path.stem if self._original.path is not None else "picture"
-        start = Path(self._folder) / f"{stem}-blind-test{suffix}"
+        rest = f"-blind-test{suffix}"
+        start = Path(self._folder) / f"{fitting(stem, rest)}{rest}"
         path = ask_path(self, "Export the blind test", start, [suffix])
         if path is not None:
             self.save(path)

@@ -50,7 +50,8 @@ class FaceRow(QAbstractButton):
 
     def show_cuts(self, rasters: Sequence[Raster | None], parts: Sequence[Part | None]) -> None:
         """rasters: the original, A, B; parts: numbers of A and B."""
-        self._cuts = [_cut(raster, self.face) if raster is not None else None for raster in rasters]
+        size = round(CUT * self.devicePixelRatioF())
+        self._cuts = [_cut(raster, self.face, size) if raster is not None else None for raster in rasters]
         self._lines = [self.name, *("A  " + _line(parts[0]), "B  " + _line(parts[1]))]
         self.setAccessibleName(", ".join(self._lines))
         small = "small, " if self.face.small else ""
@@ -71,10 +72,11 @@ class FaceRow(QAbstractButton):
         """Every cut with its line."""
         painter = QPainter(self)
         painter.setFont(small_font(self.font()))
+        size = CUT * self.devicePixelRatioF()
         for at, (cut, line) in enumerate(zip(self._cuts, self._lines, strict=True)):
             place = QRect(at * (CUT + _GAP), 0, CUT, CUT)
             if cut is not None:
-                painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, cut.width() > CUT)
+                painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, cut.width() > size)
                 painter.drawImage(place, cut)
             painter.setPen(self.palette().color(QPalette.ColorRole.WindowText))
             words = QRect(place.left(), CUT + 2, CUT, self._high)
@@ -219,13 +221,13 @@ def _line(part: Part | None) -> str:
     return f"{part.psnr:.1f} dB"
 
 
-def _cut(raster: Raster, face: Face) -> QImage:
-    """A square around the face, its own pixels."""
+def _cut(raster: Raster, face: Face, size: int) -> QImage:
+    """A square around the face, its own pixels, for so many pixels of the screen a side."""
     rows, columns = cut_of(face, raster.width, raster.height)
     side = min(max(rows.stop - rows.start, columns.stop - columns.start), raster.width, raster.height)
     top = min(max((rows.start + rows.stop - side) // 2, 0), raster.height - side)
     left = min(max((columns.start + columns.stop - side) // 2, 0), raster.width - side)
-    level = raster.level_for(min(CUT / side, 1.0))
+    level = raster.level_for(min(size / side, 1.0))
     step = 2**level
     span = max(side // step, 1)
     held = raster.levels[level][top // step : top // step + span, left // step : left // step + span]

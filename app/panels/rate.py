@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import QLocale, Qt, Signal
+from PySide6.QtGui import QValidator
 from PySide6.QtWidgets import QComboBox, QDoubleSpinBox, QHBoxLayout, QSlider, QWidget
 
 from models.codec import Rate
@@ -39,6 +40,22 @@ _KINDS = {
 _TIP = "Ask for bits per pixel of the finished file, or for its size in thousand bytes"
 
 
+class _Number(QDoubleSpinBox):
+    """A number as the program writes it, with a point; a comma typed in its place counts as one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setLocale(QLocale.c())
+
+    def validate(self, input: str, pos: int) -> tuple[QValidator.State, str, int]:
+        """In every locale both marks are the decimal one: else one would be passed over in silence."""
+        return super().validate(input.replace(",", "."), pos)
+
+    def valueFromText(self, text: str) -> float:  # noqa: N802
+        """As `validate`."""
+        return super().valueFromText(text.replace(",", "."))
+
+
 class RateControl(QWidget):
     """Emits `changed` while a person drags or types; `dragging` tells that more will follow."""
 
@@ -56,7 +73,7 @@ class RateControl(QWidget):
         self._slider.setRange(0, _STEPS)
         self._slider.setPageStep(_STEPS // 20)
         self._slider.setAccessibleName("Rate")
-        self._spin = QDoubleSpinBox()
+        self._spin = _Number()
         self._spin.setKeyboardTracking(False)
         self._spin.setAccessibleName("Rate as a number")
         self._spin.setMinimumWidth(92)

@@ -42,6 +42,12 @@ _ROOM = 0.95  # the widest it opens by itself, of the screen or the window
 _LINE, _VALUE = Qt.ItemDataRole.UserRole, int(Qt.ItemDataRole.UserRole) + 1
 
 
+def _same(one: Line, two: Line) -> bool:
+    """Whether both are the same result, whatever is known of it by now and on whichever side it is."""
+    mine, its = ((line.key, line.name, line.realism) for line in (one, two))
+    return mine == its and (one.key is not None or one.values.get("size") == two.values.get("size"))
+
+
 class _Cell(QTableWidgetItem):
     """Sorts by its value, not by its words; what is not known comes last, either way."""
 
@@ -137,9 +143,11 @@ class ResultsDialog(QDialog):
             for column, item in enumerate((side, name, *(self._cell(line, row.id) for row in ROWS))):
                 table.setItem(at, column, item)
         table.setSortingEnabled(True)
+        table.setCurrentItem(None)  # type: ignore[call-overload]
         for at in range(table.rowCount()):
-            if chosen is not None and self.line(at) == chosen:
+            if chosen is not None and (there := self.line(at)) is not None and _same(there, chosen):
                 table.selectRow(at)
+        self._selected()
 
     def line(self, at: int | None = None) -> Line | None:
         """The result of a row, or of the selected one."""

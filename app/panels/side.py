@@ -70,6 +70,7 @@ class SidePanel(QFrame):
         self.refine = RefineControl(side.letter)
         self.realism = RealismControl(side.letter)
         self.status = QLabel()
+        self.status.setTextFormat(Qt.TextFormat.PlainText)  # it shows names of files
         self.status.setWordWrap(True)
         self.status.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.status.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)

@@ -325,7 +325,8 @@ def test_a_codec_of_another_version_is_replaced_and_told(
     file = SessionFile(store.path.with_name("session.json"))
     last = file.load()
     assert last.left is not None
-    file.save(replace(last, left=last.left.of("wavelet-9"), right=last.left.of("original")))
+    chosen = {"left": last.left.of("wavelet-9"), "right": last.left.of("original")}
+    file.save(replace(last, **chosen, insisted=(True, True)))
     run([], look)
     assert "wavelet-9" not in str(sides) and sides[3] == "original"
     assert any(words.startswith("wavelet-9 cannot be used here") for words in told)

@@ -16,6 +16,7 @@ from app.columns import Column
 from app.export import GAP
 from app.facts import facts_of
 from app.finding import find
+from app.raster import from_picture
 from app.session import Session
 from app.state import Side
 from app.tasks import Compress, SaveFile
@@ -156,9 +157,14 @@ def test_a_picture_is_saved_only_once_it_is_what_was_chosen(
         return str(target), pattern
 
     monkeypatch.setattr(QFileDialog, "getSaveFileName", choose)
+    shown_then = window.session.view(Side.RIGHT).raster
     png[Side.RIGHT].trigger()
+    qtbot.waitUntil(lambda: target.exists() and window.session.saving == 0)
+    assert shown_then is not None
+    assert from_picture(Picture.open(target)).digest == shown_then.digest  # what the dialog was opened for
+    window.session.save_picture(window.session.view(Side.RIGHT), tmp_path / "early.png")
     assert window.messages.text == "Side B was not saved: it has no finished picture now."
-    assert not target.exists()
+    assert not (tmp_path / "early.png").exists()
     assert [action.isEnabled() for action in png.values()] == [True, False]
     reason = {found.action.id: found.reason for found in find("decoded, as png", now(window))}
     assert reason == {"png_left": "", "png_right": "Side B shows no finished picture"}
