@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -85,9 +85,12 @@ def evaluate(
     names = checked_metrics(metrics)
     overlay = _overlay(plot, published)
     check_folder(out)
+    _check_outputs(out, plot)
     known = [row for file in reuse or [] for row in evaluation.read_rows(file)]
     figures = [plot] if plot is not None else []
     tasks = evaluation.plan(folder, checked_codecs(ids), points, names, keep, figures)
+    if compressai is not None:
+        _check_exports(out, compressai, {(task.codec, task.weights) for task in tasks})
     if against is not None:
         from models import codec as codecs
 
@@ -118,6 +121,18 @@ def evaluate(
     if failed:
         first = f"{failed[0].image} with {failed[0].codec}: {failed[0].error}"
         raise FailedError(f"{len(failed)} of {len(rows)} rows failed and are left out of the means; {first}")
+
+
+def _check_outputs(out: Path, plot: Path | None) -> None:
+    if plot is not None and plot.resolve() == out.resolve():
+        raise UsageError("--plot and -o name the same file: give the figure another name")
+
+
+def _check_exports(out: Path, folder: Path, used: Iterable[tuple[str, str | None]]) -> None:
+    from models.curves import export_names
+
+    if out.resolve() in {(folder / name).resolve() for name in export_names(used)}:
+        raise UsageError(f"--compressai would write over {out}: give -o another name or folder")
 
 
 def _points(rates: str | None, qualities: str | None) -> list[Rate]:

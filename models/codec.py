@@ -35,6 +35,9 @@ __all__ = [
 ]
 
 
+_LARGEST_RATE = 1e15  # bytes or bits per pixel: no disk holds more
+
+
 @dataclass(frozen=True)
 class Rate:
     """What is asked of a codec: exactly one of quality 0..100, bits per pixel, or file size in bytes."""
@@ -48,6 +51,8 @@ class Rate:
         if len(given) != 1:
             raise CodecError("give exactly one of quality, bpp and bytes")
         value = given[0]
+        if self.quality is None and _LARGEST_RATE < value != math.inf:  # a whole number of any length too
+            raise CodecError(f"the wanted size must be below {_LARGEST_RATE:g}")
         if not math.isfinite(value):
             raise CodecError("the rate must be a finite number")
         if self.quality is not None and not 0 <= value <= 100:

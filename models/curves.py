@@ -180,6 +180,16 @@ def _rising(curve: Curve, scale: Scale) -> tuple[np.ndarray[Any, Any], np.ndarra
     return np.array(rates), np.array(qualities)
 
 
+def export_names(used: Iterable[tuple[str, str | None]]) -> set[str]:
+    """The names that `export_compressai` may give its files, for codecs and weights."""
+    return {_export_name(codec, each) for codec, weights in used for each in (None, weights)}
+
+
+def _export_name(codec: str, weights: str | None) -> str:
+    stem = codec if weights is None else f"{codec}-{weights}"
+    return f"{stem.replace(':', '-')}.json"
+
+
 def export_compressai(averages: Sequence[Average], folder: Path) -> list[Path]:
     """One file a codec with the keys of CompressAI's eval output, which its plot tool reads.
 
@@ -205,8 +215,7 @@ def export_compressai(averages: Sequence[Average], folder: Path) -> list[Path]:
             "decoding_time": [a.numbers["decode_s"] for a in group],
         }
         alone = sum(other == codec for other, _ in groups) == 1
-        stem = (codec if alone else f"{codec}-{weights}").replace(":", "-")
-        path = folder / f"{stem}.json"
+        path = folder / _export_name(codec, None if alone else weights)
         value = {
             "name": codec if alone else f"{codec} ({weights})",
             "description": f"hflic evaluate: mean over pictures ({group[0].images}), real files"

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import http.client
 import os
 import ssl
-import sys
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
 from models.errors import FetchError, OutputError
+from models.locks import alone
 from models.watch import QUIET, Watch
 
 MIRROR = "HFLIC_MIRROR"  # a folder on the web that has the files under their own names
@@ -45,7 +43,8 @@ def download(url: str, path: Path, digest: str, watch: Watch = QUIET) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
-    with _alone(path.with_name(f".{path.name}.lock")):
+    busy = FetchError(f"{path.name} is being fetched by another program: wait until it is there")
+    with alone(path.with_name(f".{path.name}.lock"), busy):
         while True:
             went_on = _fetch(mirrored(url), part, watch)
             watch.step("checking", 1.0)
@@ -59,40 +58,6 @@ def download(url: str, path: Path, digest: str, watch: Watch = QUIET) -> Path:
                     f"{mirrored(url)} is not the published file (its SHA-256 begins {found[:16]}, not "
                     f"{digest[:16]}): it was deleted and nothing installed"
                 )
-
-
-@contextlib.contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """Hold a file for as long as something is fetched; the system lets go of it for a program that ends.
-
-    Raises FetchError where another program holds it.
-    """
-    with _opened(path, 1) as file:
-        if not _held(file.fileno()):
-            raise FetchError(f"{path.name[1:-5]} is being fetched by another program: wait until it is there")
-        try:
-            yield
-        finally:
-            with contextlib.suppress(OSError):  # on Windows not while it is open: it is empty and stays
-                path.unlink(missing_ok=True)
-
-
-def _held(file: int) -> bool:
-    """Whether this program holds the open file now."""
-    try:
-        if sys.platform == "win32":
-            import msvcrt
-
-            msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:  # a drive without locks; Windows' other way to say that somebody holds it
-        return sys.platform != "win32"
-    return True
 
 
 def _fetch(url: str, part: Path, watch: Watch) -> bool:

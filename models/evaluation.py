@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import math
 import multiprocessing
 import os
@@ -13,7 +14,7 @@ import warnings
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import closing
+from contextlib import ExitStack, closing, suppress
 from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
@@ -21,10 +22,13 @@ from typing import Any
 
 from models import codec as codecs
 from models.codec import Rate
-from models.errors import HflicError, OutputError, PictureError, WorkerError
+from models.errors import CodecError, HflicError, OutputError, PictureError, WorkerError
 from models.files import write_file
-from models.paths import stand_somewhere
+from models.locks import alone
+from models.paths import fitting, stand_somewhere, there
 from models.picture import Picture
+
+log = logging.getLogger(__name__)
 
 FORMAT = "hflic-evaluation-1"
 DEFAULT_RATES = (0.1, 0.25, 0.5, 0.75)
@@ -33,6 +37,7 @@ PICTURE_SUFFIXES = frozenset(
 )
 WRITING_SHARE = 0.05  # of the time, at most, goes into writing intermediate results
 
+_DECODED = ".hflic-decoded"  # in a folder of decoded pictures: they are no originals
 _NUMBERS = ("quality", "bytes", "bpp", "encode_s", "decode_s")
 
 
@@ -60,9 +65,14 @@ class Task:
         """Where the decoded picture goes: folders for the codec and the rate, then `image` as PNG."""
         if self.keep is None:
             return None
-        rate = "-".join(f"{kind}-{value:g}" for kind, value in _rate_json(self.rate).items())
+        rate = "-".join(f"{kind}-{value:.12g}" for kind, value in _rate_json(self.rate).items())
         name = self.image if self.image.endswith(".png") else f"{self.image}.png"
-        return self.keep / _folder_name(self.codec) / rate / name
+        return self.kept_below / rate / name
+
+    @property
+    def kept_below(self) -> Path:
+        """The folder of this codec's decoded pictures."""
+        return (self.keep or Path()) / _folder_name(self.codec)
 
     @property
     def key(self) -> tuple[str, str, str, str | None, str]:
@@ -75,7 +85,8 @@ class Row:
     """What came out of a task. Where `error` is not "", the codec failed and the numbers are None.
 
     Units: bytes of the whole file, bits per pixel, wall-clock seconds. A metric is None where it is not
-    defined for the picture, and where it is infinite (PSNR of equal pictures).
+    defined for the picture, and where it is infinite (PSNR of equal pictures). decoded: of the bytes of the
+    decoded picture that was kept, "" where none was.
     """
 
     image: str
@@ -93,6 +104,7 @@ class Row:
     latents_crc: int | None = None
     note: str = ""
     error: str = ""
+    decoded: str = ""
     metrics: dict[str, float | None] = field(default_factory=dict)
 
     @property
@@ -162,17 +174,30 @@ class Step:
 
 
 def pictures_of(folder: Path) -> list[str]:
-    """The pictures of a folder and those below it, as sorted paths relative to it. Raises PictureError."""
+    """The pictures of a folder and those below it, as sorted paths relative to it. Raises PictureError.
+
+    Hidden ones are left out, and so are decoded ones that an evaluation has kept below.
+    """
     if not folder.is_dir():
         raise PictureError(f"{folder} is not a folder: give a folder of pictures")
-    names = sorted(
-        p.relative_to(folder).as_posix()
-        for p in folder.rglob("*")
-        if p.suffix.lower() in PICTURE_SUFFIXES and not p.name.startswith(".")
-    )
+    names: list[str] = []
+    for root, below, files in os.walk(folder):
+        place = Path(root)
+        below[:] = [
+            name
+            for name in below
+            if not name.startswith(".") and not there((place / name / _DECODED).is_file)
+        ]
+        names += [
+            (place / name).relative_to(folder).as_posix()
+            for name in files
+            if Path(name).suffix.lower() in PICTURE_SUFFIXES
+            and not name.startswith(".")
+            and there((place / name).is_file)
+        ]
     if not names:
         raise PictureError(f"{folder} holds no picture ({', '.join(sorted(PICTURE_SUFFIXES))})")
-    return names
+    return sorted(names)
 
 
 def plan(
@@ -186,7 +211,7 @@ def plan(
     """Every task of an evaluation, pictures outermost. Raises CodecError for a codec not usable here.
 
     What an earlier run may have left in `keep` and `outputs` is no picture of the folder. Raises PictureError
-    where the folder has none.
+    where the folder has none, or two whose decoded pictures would have one name.
     """
     # A bare id stands for the best weights here; the rows name what was really used.
     weights = {coder.id: codecs.behind(coder) for coder in map(codecs.get, ids)}
@@ -198,13 +223,28 @@ def plan(
         raise PictureError(f"{folder} holds no picture but those that this command makes")
     tasks = []
     for image in images:
-        digest = hashlib.blake2b((folder / image).read_bytes(), digest_size=8).hexdigest()
+        digest = _digest(folder / image)
         tasks += [
             Task(folder, image, digest, id, fingerprint, rate, names, keep)
             for id, fingerprint in weights.items()
             for rate in points
         ]
+    taken: dict[Path, Task] = {}
+    for task in tasks:
+        if task.kept is not None and (other := taken.setdefault(task.kept, task)) is not task:
+            raise PictureError(
+                f"{other.image} and {task.image} would be kept as one decoded picture ({task.kept}): "
+                "rename one of them"
+            )
     return tasks
+
+
+def _digest(path: Path) -> str:
+    """Of a file's bytes, "" for one that cannot be read."""
+    try:
+        return hashlib.blake2b(path.read_bytes(), digest_size=8).hexdigest()
+    except OSError:
+        return ""
 
 
 def _folder_name(codec: str) -> str:
@@ -231,8 +271,26 @@ def evaluate(
     A failing codec gives a row with `error` and the rest goes on; such rows are tried again next time.
     Rows of `out` that no task asks for are kept behind the others, and a row that was measured stays until
     one that was measured takes its place. Those of `reuse` count as if in `out`, where a task asks for them.
-    Raises OutputError, ResultsError where `out` holds something else, ClusterError.
+    Raises OutputError, ResultsError where `out` holds something else or is another evaluation's at this
+    moment, ClusterError.
     """
+    busy = ResultsError(f"another evaluation writes {out} now: wait until it is done or give another file")
+    with ExitStack() as held:
+        if not out.exists() or out.is_file():
+            with suppress(OutputError):  # writing the rows will say it better
+                name = f".{fitting(out.name, '..lock')}.lock"
+                held.enter_context(alone(out.with_name(name), busy))
+        return _evaluated(tasks, out, jobs, scheduler, report, reuse)
+
+
+def _evaluated(
+    tasks: list[Task],
+    out: Path,
+    jobs: int,
+    scheduler: str | None,
+    report: Callable[[Step], None] | None,
+    reuse: Iterable[Row],
+) -> list[Row]:
     own = {row.key: row for row in read_rows(out)} if out.exists() else {}
     wanted = {task.key for task in tasks}
     others = [row for key, row in own.items() if key not in wanted]
@@ -284,7 +342,8 @@ def _says_more(row: Row, other: Row | None) -> bool:
 
 
 def _finished(row: Row, task: Task) -> bool:
-    kept = task.kept is None or task.kept.is_file()
+    # A decoded picture of that name may be of another picture, or of other weights.
+    kept = task.kept is None or (bool(row.decoded) and _digest(task.kept) == row.decoded)
     return kept and not row.error and all(name in row.metrics for name in task.metrics)
 
 
@@ -340,6 +399,8 @@ def _picture(path: Path, digest: str) -> Picture:
 
 def run(task: Task) -> Row:
     """Encode, decode from the bytes alone, and measure."""
+    from models.metrics import missing
+
     empty = Row(task.image, task.digest, task.codec, task.weights, _rate_json(task.rate))
     try:
         picture = _picture(task.folder / task.image, task.digest)
@@ -347,6 +408,11 @@ def run(task: Task) -> Row:
         if (own := codecs.behind(coder)) != task.weights:
             reason = f"planned with the weights {task.weights}, and here are {own}"
             return replace(empty, error=f"{reason}: run again, or copy those to where this runs")
+        for name in task.metrics:
+            if lacking := missing(
+                name
+            ):  # here, on a worker: not the same as a metric no picture of the kind has
+                raise CodecError(lacking)
         encoding = coder.encode(picture, task.rate)
         begin = time.perf_counter()
         decoded = coder.decode(encoding.data)
@@ -357,8 +423,13 @@ def run(task: Task) -> Row:
         if task.kept is not None:
             _make_folder(task.kept.parent)
             decoded.save(task.kept)
+            write_file(task.kept_below / _DECODED, b"")
     except HflicError as error:
         return replace(empty, error=str(error))
+    except Exception as error:  # of a library, for this picture: the others are measured all the same
+        log.warning("%s with %s", task.image, task.codec, exc_info=True)
+        words = str(error).strip().partition("\n")[0]
+        return replace(empty, error=f"{type(error).__name__}: {words}" if words else type(error).__name__)
     return replace(
         empty,
         quality=encoding.quality,
@@ -370,6 +441,7 @@ def run(task: Task) -> Row:
         decode_s=decode_s,
         latents_crc=encoding.latents_crc,
         note=encoding.note,
+        decoded=_digest(task.kept) if task.kept is not None else "",
         metrics=measured,
     )
 

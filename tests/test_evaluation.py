@@ -20,6 +20,7 @@ from models.curves import curves, export_compressai
 from models.errors import CodecError, OutputError, PictureError
 from models.evaluation import ResultsError, Row, Step, Task, averages, evaluate, plan, read_rows
 from models.metrics import compute
+from models.picture import Picture
 from models.realism import decoder_of
 
 QUALITIES = (Rate(quality=20), Rate(quality=60))
@@ -260,10 +261,8 @@ def test_what_an_evaluation_makes_is_no_picture_of_its_folder(folder: Path, tmp_
     for _ in range(2):
         assert runner.invoke(app, command).exit_code == 0
         assert len(read_rows(tmp_path / "r.json")) == 3
-    assert len(plan(folder, ["jpeg"], QUALITIES[:1], ("psnr",), folder)) == 7, (
-        "with the figure and what was decoded elsewhere"
-    )
-    with pytest.raises(PictureError, match="no picture but those that this command makes"):
+    assert len(plan(folder, ["jpeg"], QUALITIES[:1], ("psnr",), folder)) == 4, "with the figure"
+    with pytest.raises(PictureError, match="holds no picture"):
         plan(folder / "decoded", ["jpeg"], QUALITIES, ("psnr",), folder / "decoded")
 
 
@@ -465,3 +464,114 @@ def test_a_folder_that_cannot_be_made_is_a_failed_row_and_the_rest_goes_on(
     rows = evaluate(plan(folder, ["jpeg", "webp"], QUALITIES, (), keep), tmp_path / "r.json")
     assert all("cannot make the folder" in row.error for row in rows if row.codec == "jpeg")
     assert not any(row.error for row in rows if row.codec == "webp")
+
+
+# What must not mix: originals and decoded pictures, outputs, two runs, workers and pictures that fail
+
+
+def test_decoded_pictures_are_no_originals_whichever_codec_made_them(folder: Path, tmp_path: Path) -> None:
+    keep = folder / "decoded"
+    images = {task.image for task in tasks_of(folder)}
+    evaluate(plan(folder, ["jpeg"], QUALITIES, ("psnr",), keep), tmp_path / "r.json")
+    assert {task.image for task in plan(folder, ["webp"], QUALITIES, ("psnr",), keep)} == images
+    assert {task.image for task in tasks_of(folder)} == images
+    assert evaluation.pictures_of(folder) == sorted(images)
+    assert evaluation.pictures_of(keep / "jpeg" / "quality-20") == sorted(images), "for FID they are pictures"
+
+
+def test_folders_links_and_hidden_places_are_no_pictures(folder: Path, tmp_path: Path) -> None:
+    images = evaluation.pictures_of(folder)
+    (folder / "x.png").mkdir()
+    (folder / "gone.png").symlink_to(tmp_path / "nowhere.png")
+    photo(folder / ".thumbnails" / "a.png", 7)
+    assert evaluation.pictures_of(folder) == images
+    assert len(evaluate(plan(folder, ["jpeg"], QUALITIES[:1], ("psnr",)), tmp_path / "r.json")) == len(images)
+
+
+def test_a_picture_that_vanishes_is_a_failed_row(folder: Path, tmp_path: Path) -> None:
+    tasks = plan(folder, ["jpeg"], QUALITIES[:1], ("psnr",))
+    (folder / "b.png").unlink()
+    rows = evaluate(tasks, tmp_path / "r.json")
+    assert [bool(row.error) for row in rows] == [False, True, False]
+
+
+@pytest.mark.parametrize("option", ["--plot", "--compressai"])
+def test_no_output_is_written_over_the_results(folder: Path, tmp_path: Path, option: str) -> None:
+    out = tmp_path / ("r.svg" if option == "--plot" else "jpeg.json")
+    evaluate(plan(folder, ["jpeg"], QUALITIES, ("psnr",)), out)
+    other = str(out if option == "--plot" else tmp_path)
+    words = ["evaluate", str(folder), "--codecs", "jpeg", "--qualities", "20,60", "--metrics", "psnr"]
+    made = CliRunner().invoke(app, [*words, "-o", str(out), option, other])
+    assert made.exit_code == 2
+    assert len(read_rows(out)) == 6
+
+
+def test_one_evaluation_at_a_time_writes_a_file(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "r.json"
+    refusals: list[str] = []
+
+    def meanwhile(_: Step) -> None:
+        if not refusals:
+            with pytest.raises(ResultsError) as refused:
+                evaluate(plan(folder, ["webp"], QUALITIES, ("psnr",)), out)
+            refusals.append(str(refused.value))
+
+    evaluate(plan(folder, ["jpeg"], QUALITIES, ("psnr",)), out, report=meanwhile)
+    assert "another evaluation writes" in refusals[0]
+    evaluate(plan(folder, ["webp"], QUALITIES, ("psnr",)), out)
+    assert len(read_rows(out)) == 12
+    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["r.json"]
+
+
+def test_a_metric_that_is_not_installed_is_measured_later(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tasks = plan(folder, ["jpeg"], QUALITIES[:1], ("psnr",))
+    with monkeypatch.context() as patch:
+        patch.setattr("models.metrics.missing", lambda name: f"{name} needs a package")
+        rows = evaluate(tasks, tmp_path / "r.json")
+    assert all(row.error == "psnr needs a package" for row in rows)
+    assert all(row.metrics["psnr"] for row in evaluate(tasks, tmp_path / "r.json"))
+
+
+def test_a_library_that_fails_costs_one_row(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = compute
+    seen: list[str] = []
+
+    def fails(name: str, *pictures: Picture) -> float:
+        seen.append(name)
+        if len(seen) == 2:
+            raise RuntimeError("not enough memory\nand many more lines")
+        return real(name, *pictures)
+
+    monkeypatch.setattr("models.metrics.compute", fails)
+    rows = evaluate(plan(folder, ["jpeg"], QUALITIES[:1], ("psnr",)), tmp_path / "r.json")
+    assert [row.error for row in rows] == ["", "RuntimeError: not enough memory", ""]
+
+
+def test_kept_pictures_are_those_of_the_rows(tmp_path: Path) -> None:
+    keep, tasks = tmp_path / "decoded", {}
+    for name, grey in (("A", 20), ("B", 220)):
+        (tmp_path / name).mkdir()
+        Image.new("RGB", (32, 32), (grey,) * 3).save(tmp_path / name / "p.png")
+        tasks[name] = plan(tmp_path / name, ["jpeg"], QUALITIES[1:], ("psnr",), keep)
+    for name, grey in (("A", 20), ("B", 220), ("A", 20)):
+        evaluate(tasks[name], tmp_path / f"{name}.json")
+        kept = tasks[name][0].kept
+        assert kept is not None
+        assert abs(Image.open(kept).getpixel((0, 0))[0] - grey) < 3  # type: ignore[index,operator]
+
+
+def test_two_pictures_are_never_kept_under_one_name(tmp_path: Path) -> None:
+    for index, name in enumerate(["a.jpg", "a.jpg.png"]):
+        photo(tmp_path / "photos" / name, index)
+    with pytest.raises(PictureError, match=r"a\.jpg and a\.jpg\.png would be kept as one"):
+        plan(tmp_path / "photos", ["jpeg"], QUALITIES, ("psnr",), tmp_path / "decoded")
+
+
+@pytest.mark.parametrize("rate", [{"bpp": 1e306}, {"bytes": 10**400}, {"bpp": float("inf")}])
+def test_no_codec_is_asked_for_more_than_there_is(rate: dict[str, float]) -> None:
+    with pytest.raises(CodecError, match="must be"):
+        Rate(**rate)  # type: ignore[arg-type]
