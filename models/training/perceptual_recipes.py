@@ -133,7 +133,7 @@ _LITE_ROUNDS = (
 _DECODER_ROUNDS = (
     *(_SHORT,) * 4,
     *(Round(steps, rate=2e-4, warmup=100, batch=8, side=128) for steps in (4_000, 1_200)),
-    *(replace(_WIDE, steps=steps, rate=2e-4) for steps in (1_000, 6_000, 8_000)),
+    *(replace(_WIDE, steps=steps, rate=2e-4) for steps in (600, 6_000, 8_000)),
     replace(_WIDE, steps=8_000),
 )
 # A network that begins with a decoder that has learned to draw for the eye needs no gentler rounds.
