@@ -194,7 +194,7 @@ def _lite_ladder(*levels: float) -> RateLadder:
     return RateLadder(tuple(3e-4 * 2.25**level for level in levels))
 
 
-# 0.04 to 2.0 bpp on photographs; a factor of 2.25 from one rate to the next, its root at the ends.
+# 0.03 to 1.6 bpp on photographs; a factor of 2.25 from one rate to the next, its root at the ends.
 LITE_LADDER = _lite_ladder(-0.5, *range(9), 8.5, 9)
 # What lite networks were published with before.
 EARLIER_LADDERS = (
