@@ -38,6 +38,7 @@ _HINT = (
     "A heading sorts."
 )
 _SIZE, _MARGIN = QSize(1120, 420), 16
+_SLACK = 8  # border and padding, which the style sheet decides
 _ROOM = 0.95  # the widest it opens by itself, of the screen or the window
 _LINE, _VALUE = Qt.ItemDataRole.UserRole, int(Qt.ItemDataRole.UserRole) + 1
 
@@ -172,7 +173,7 @@ class ResultsDialog(QDialog):
         columns = sum(
             max(table.sizeHintForColumn(at), header.sectionSizeHint(at)) for at in range(header.count())
         )
-        beside = table.verticalScrollBar().sizeHint().width() + 2 * table.frameWidth() + 2 * _MARGIN
+        beside = table.verticalScrollBar().sizeHint().width() + 2 * table.frameWidth() + 2 * _MARGIN + _SLACK
         room = max(self.screen().availableGeometry().width(), parent.width() if parent is not None else 0)
         self.resize(max(self.width(), min(columns + beside, int(room * _ROOM))), self.height())
 
