@@ -133,7 +133,6 @@ class CropTool(QObject):
             return
         self.drawing = drawing
         self._canvas.setCursor(Qt.CursorShape.CrossCursor if drawing else Qt.CursorShape.ArrowCursor)
-        self._canvas.update()
         self.drawing_changed.emit()
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802
@@ -180,8 +179,8 @@ class CropTool(QObject):
         return True
 
     def _move(self, event: QMouseEvent) -> bool:
-        if not event.buttons() & Qt.MouseButton.LeftButton:
-            self._grip = None  # it was let go where nobody told of it
+        if self._grip is not None and not event.buttons() & Qt.MouseButton.LeftButton:
+            self._let_go()  # it was let go where nobody told of it
         at, grip = event.position(), self._grip
         if grip is None:
             frame = self._canvas.frame_at(at)
@@ -203,7 +202,7 @@ class CropTool(QObject):
 
     def _release(self, event: QMouseEvent) -> bool:
         grip, pressed, band = self._grip, self._pressed, self.marks.band
-        self._grip, self._pressed, self.marks.band = None, None, None
+        self._let_go()
         if event.button() is not Qt.MouseButton.LeftButton or pressed is None:
             return False
         if grip is not None:
@@ -217,7 +216,6 @@ class CropTool(QObject):
     def _finish(self, band: QRectF | None) -> None:
         """Make the box that was drawn; a mere click makes none, and drawing goes on."""
         if band is None or max(band.width(), band.height()) < SMALLEST:
-            self._canvas.update()
             return
         rect = band.toRect()
         self.set_drawing(False)

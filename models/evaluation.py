@@ -422,8 +422,9 @@ def run(task: Task) -> Row:
         measured = measure(task.metrics, picture, decoded)
         if task.kept is not None:
             _make_folder(task.kept.parent)
+            if not there((mark := task.kept_below / _DECODED).is_file):
+                write_file(mark, b"")
             decoded.save(task.kept)
-            write_file(task.kept_below / _DECODED, b"")
     except HflicError as error:
         return replace(empty, error=str(error))
     except Exception as error:  # of a library, for this picture: the others are measured all the same

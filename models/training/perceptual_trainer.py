@@ -279,7 +279,7 @@ class PerceptualTrainer(Trainer):
         weights = self.recipe.weights
         fake = judged(x, output, mask)
         zero = x.new_zeros(())
-        pull = self._pull(position)
+        pull = self._pull(position, x.device)
         lpips, style = self._feature_terms(x, fake, pull, styled=joined.style)
         gan = zero
         if joined.adversary and weights.gan:
@@ -296,13 +296,11 @@ class PerceptualTrainer(Trainer):
             grid=weights.grid * grid_pattern(x, fake, self.processes.mean) if weights.grid else zero,
         )
 
-    def _pull(self, position: Tensor) -> Tensor | None:
+    def _pull(self, position: Tensor, device: torch.device) -> Tensor | None:
         """What the distortions of each crop weigh, (B,): its lambda in proportion, to the recipe's power."""
         if not self.recipe.pull:
             return None
-        assert self.config.ladder is not None
-        weights = position.new_tensor([self.config.ladder.weight(p) for p in position.tolist()])
-        return (weights / self.recipe.pull_reference) ** self.recipe.pull
+        return (self._lambdas(position, device) / self.recipe.pull_reference) ** self.recipe.pull
 
     def _face_term(self, x: Tensor, x_hat: Tensor, mask: Tensor, pull: Tensor | None) -> Tensor:
         cells = self.processes.mean(mask.sum())

@@ -281,9 +281,12 @@ class Trainer:
         return self._over_all(terms.loss, terms.bpp, terms.mse)
 
     def _rate_distortion(self, x: Tensor, output: NetworkOutput, position: Tensor) -> RateDistortion:
+        return rate_distortion(x, output, self._lambdas(position, x.device), self.recipe.lambda_reference)
+
+    def _lambdas(self, position: Tensor, device: torch.device) -> Tensor:
+        """Of the places on the rate ladder, (B,)."""
         assert self.config.ladder is not None
-        weight = torch.tensor([self.config.ladder.weight(p) for p in position.tolist()], device=x.device)
-        return rate_distortion(x, output, weight, self.recipe.lambda_reference)
+        return torch.tensor([self.config.ladder.weight(p) for p in position.tolist()], device=device)
 
     def _over_all(self, loss: Tensor, bpp: Tensor, square_errors: Tensor) -> tuple[float, float, float]:
         """Loss, bits per pixel and PSNR of the whole batch from this process's share."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,12 +67,14 @@ class HandEngine(QObject):
         self.finished.emit(given.id, value)
         return given
 
-    def all_usable(self) -> None:
-        """Answer what can be used: everything. Loading torch beforehand is over."""
+    def all_usable(self, lacking: Container[str] = ()) -> None:
+        """Answer what can be used: everything but what is `lacking`. Loading torch beforehand is over."""
         for given in self.tasks(WarmUp):
             self.finished.emit(given.id, None)
         for given in self.tasks(Examine):
-            self.finished.emit(given.id, {line.id: "" for line in CATALOGUE})
+            self.finished.emit(
+                given.id, {line.id: NOT_HERE if line.id in lacking else "" for line in CATALOGUE}
+            )
 
 
 class _Bench:

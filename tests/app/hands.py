@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -53,3 +56,12 @@ def files(*paths: Path) -> QMimeData:
 def open_photo(qtbot: QtBot, window: Window, path: Path) -> None:
     window.commands.open_paths([path])
     settle(qtbot, window)
+
+
+def on_a_screen(ratio: str, program: str) -> str:
+    """What a program prints that draws without a display, on a screen scaled so."""
+    scaled = os.environ | {"QT_SCALE_FACTOR": ratio, "QT_QPA_PLATFORM": "offscreen"}
+    command = [sys.executable, "-c", program]
+    run = subprocess.run(command, env=scaled, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    return run.stdout

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -30,7 +28,7 @@ from app.restore import Remembered, SessionFile, begin_again, remember
 from app.session import Session
 from app.settings import Settings
 from app.state import Choice, Key, Level, Notice, Side
-from app.tasks import Compress, Examine, OpenFile, WarmUp
+from app.tasks import Compress, OpenFile
 from app.viewport import Mode
 from app.window import Window
 from models.codec import CATALOGUE, Encoding, Rate
@@ -38,7 +36,9 @@ from models.footprint import Footprint
 from models.picture import Picture
 from tests.app.conftest import shown
 from tests.app.engines import HandEngine
-from tests.app.test_session import coded, raster
+from tests.app.hands import on_a_screen
+from tests.app.test_crossings import compressed
+from tests.app.test_session import raster
 
 LEARNED = {line.id for line in CATALOGUE if line.learned}
 
@@ -46,11 +46,7 @@ LEARNED = {line.id for line in CATALOGUE if line.learned}
 def made(hand: HandEngine, left: str = "webp", lacking: frozenset[str] = frozenset()) -> Session:
     session = Session(hand, left, "jpeg", Rate(bpp=0.5))  # type: ignore[arg-type]
     session.start()
-    for given in hand.tasks(WarmUp):
-        hand.finished.emit(given.id, None)
-    for given in hand.tasks(Examine):
-        reasons = {line.id: "no weights" if line.id in lacking else "" for line in CATALOGUE}
-        hand.finished.emit(given.id, reasons)
+    hand.all_usable(lacking)
     return session
 
 
@@ -66,15 +62,6 @@ def open_picture(session: Session, hand: HandEngine, path: Path = Path("/nowhere
     hand.answer(OpenFile, picture)
     QApplication.processEvents()
     return picture
-
-
-def compressed(hand: HandEngine, *seeds: int) -> None:
-    """Answer what waits, sides in their order, with files of as many bytes."""
-    for at, seed in enumerate(seeds):
-        given = hand.tasks(Compress)[at - len(seeds)]
-        assert isinstance(given.task, Compress)
-        result = coded(given.task.codec, seed, seed=seed)
-        hand.finished.emit(given.id, replace(result, raster=raster(480, 320, seed)))
 
 
 @pytest.mark.parametrize("locale", ["C", "de_DE", "en_US", "fr_FR"])
@@ -271,9 +258,5 @@ print(row.devicePixelRatioF(), row._cuts[0].width())
 def test_faces_are_cut_from_as_many_pixels_as_the_screen_has() -> None:
     widths = {}
     for ratio in ("1", "2"):
-        scaled = os.environ | {"QT_SCALE_FACTOR": ratio, "QT_QPA_PLATFORM": "offscreen"}
-        program = [sys.executable, "-c", _CUT]
-        run = subprocess.run(program, env=scaled, capture_output=True, text=True, check=False)
-        assert run.returncode == 0, run.stderr
-        widths[ratio] = int(run.stdout.split()[-1])
+        widths[ratio] = int(on_a_screen(ratio, _CUT).split()[-1])
     assert widths["2"] == 2 * widths["1"] >= 168

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import gc
 import os
-import subprocess
-import sys
 import weakref
 from collections.abc import Iterator
 from dataclasses import replace
@@ -34,20 +32,19 @@ from app.tasks import (
     Coded,
     Compress,
     Difference,
-    Examine,
     OpenCoded,
     OpenFile,
     OpenPixels,
     SaveFile,
     SavePicture,
-    WarmUp,
 )
 from app.thumbs import Thumbnail
 from app.viewport import Mode
 from app.window import Window
-from models.codec import CATALOGUE, Rate
+from models.codec import Rate
 from tests.app.conftest import shown
 from tests.app.engines import HandEngine
+from tests.app.hands import on_a_screen
 from tests.app.test_session import coded, raster
 
 LEFT, NONE = Qt.MouseButton.LeftButton, Qt.MouseButton.NoButton
@@ -58,11 +55,7 @@ UNUSABLE = {"jxl", "heic"}
 def window(qtbot: QtBot, hand: HandEngine) -> Iterator[Window]:
     session = Session(hand, "webp", "jpeg", Rate(bpp=0.5))  # type: ignore[arg-type]
     session.start()
-    for given in hand.tasks(WarmUp):
-        hand.finished.emit(given.id, None)
-    for given in hand.tasks(Examine):
-        reasons = {line.id: "not in this test" if line.id in UNUSABLE else "" for line in CATALOGUE}
-        hand.finished.emit(given.id, reasons)
+    hand.all_usable(lacking=UNUSABLE)
     with shown(qtbot, session) as made:
         yield made
 
@@ -108,6 +101,15 @@ def corner(window: Window) -> QPoint:
     box, canvas = window.session.crops.all()[0], window.canvas
     frame = canvas.frame_at(QPointF())
     return canvas.viewport.to_widget(QPointF(box.right, box.bottom), frame).toPoint()
+
+
+def dragged(window: Window, by: QPoint) -> QPoint:
+    """Take the first box by that corner and move it, the button still down; gives where it was taken."""
+    window.viewport.zoom_to(1.0)
+    at = corner(window)
+    mouse(window, QEvent.Type.MouseButtonPress, at)
+    mouse(window, QEvent.Type.MouseMove, at + by)
+    return at
 
 
 # Pasting
@@ -243,10 +245,7 @@ def test_a_drag_does_not_go_on_in_the_next_picture(window: Window, hand: HandEng
     window.session.crops.add(10, 10, 40, 40)
     open_picture(window, hand, "one.png", 1)
     window.session.crops.add(200, 150, 60, 60)
-    window.viewport.zoom_to(1.0)
-    at = corner(window)
-    mouse(window, QEvent.Type.MouseButtonPress, at)
-    mouse(window, QEvent.Type.MouseMove, at + QPoint(5, 5))
+    at = dragged(window, QPoint(5, 5))
     assert window.session.crops.all()[0].width == 65
     open_picture(window, hand, "two.png", 2)
     mouse(window, QEvent.Type.MouseMove, at + QPoint(9, 9))
@@ -273,10 +272,7 @@ def test_a_name_is_not_given_to_the_next_pictures_box(qtbot: QtBot, window: Wind
 def test_a_box_does_not_stick_to_a_mouse_that_was_let_go(window: Window, hand: HandEngine) -> None:
     open_picture(window, hand, "one.png", 1)
     window.session.crops.add(100, 100, 60, 60)
-    window.viewport.zoom_to(1.0)
-    at = corner(window)
-    mouse(window, QEvent.Type.MouseButtonPress, at)
-    mouse(window, QEvent.Type.MouseMove, at + QPoint(3, 3))
+    at = dragged(window, QPoint(3, 3))
     window.set_chrome(False)
     mouse(window, QEvent.Type.MouseButtonRelease, at + QPoint(3, 3), NONE)
     window.set_chrome(True)
@@ -417,12 +413,7 @@ print("the same, at", view.ratio)
 
 @pytest.mark.parametrize("ratio", ["1", "1.25", "1.5", "1.75", "2"])
 def test_a_difference_lies_where_the_sides_do_on_any_screen(ratio: str) -> None:
-    scaled = os.environ | {"QT_SCALE_FACTOR": ratio, "QT_QPA_PLATFORM": "offscreen"}
-    run = subprocess.run(
-        [sys.executable, "-c", _SCALED], env=scaled, capture_output=True, text=True, check=False
-    )
-    assert run.returncode == 0, run.stderr
-    assert f"the same, at {float(ratio)}" in run.stdout
+    assert f"the same, at {float(ratio)}" in on_a_screen(ratio, _SCALED)
 
 
 _TILED = """
@@ -455,8 +446,4 @@ print("whole pixels")
 
 @pytest.mark.parametrize("ratio", ["1", "1.25", "1.5", "2"])
 def test_crops_are_magnified_to_whole_pixels_of_any_screen(ratio: str) -> None:
-    scaled = os.environ | {"QT_SCALE_FACTOR": ratio, "QT_QPA_PLATFORM": "offscreen"}
-    program = [sys.executable, "-c", _TILED]
-    run = subprocess.run(program, env=scaled, capture_output=True, text=True, check=False)
-    assert run.returncode == 0, run.stderr
-    assert "whole pixels" in run.stdout
+    assert "whole pixels" in on_a_screen(ratio, _TILED)
